@@ -1,0 +1,1 @@
+"""The slice, answered: HTTP, the supervisor and the `slicehouse` command."""

@@ -1,0 +1,392 @@
+/** A panel's answer as a drawing: Chart.js draws its series on a canvas, in the colours of the theme. */
+import { el } from "./dom.js";
+import { number, plotted, timeTicks } from "./format.js";
+import { axisName, OTHER, shape } from "./series.js";
+
+const COLOURS = {
+  light: ["#2f6bde", "#e06c10", "#14998a", "#8a1f66", "#9588e9", "#b3261e", "#25357f", "#7d8a1c"],
+  dark: ["#5b93f5", "#f0913f", "#35d6c0", "#c04a9c", "#cfc4ff", "#e0493f", "#7d74e0", "#c9d05a"],
+};
+const MOST_SLICES = 7;
+const DARK = window.matchMedia("(prefers-color-scheme: dark)");
+const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Calls back when the page changes between light and dark. */
+export const onThemeChange = (callback) => DARK.addEventListener("change", callback);
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** A colour for every name: the same name keeps its place in `memory` through a dashboard, no two in one chart share one. */
+function colours(names, memory) {
+  const palette = COLOURS[DARK.matches ? "dark" : "light"];
+  const taken = new Set();
+  return names.map((name) => {
+    if (name === OTHER) return css("--other");
+    let place = memory.get(name) ?? 0;
+    if (!memory.has(name) || taken.has(place)) {
+      place = palette.findIndex(
+        (_, candidate) => !taken.has(candidate) && (memory.has(name) || ![...memory.values()].includes(candidate)),
+      );
+      if (place < 0) place = palette.findIndex((_, candidate) => !taken.has(candidate));
+    }
+    if (!memory.has(name)) memory.set(name, place);
+    taken.add(place);
+    return palette[place];
+  });
+}
+
+const faded = (hex, alpha) =>
+  `${hex}${Math.round(alpha * 255)
+    .toString(16)
+    .padStart(2, "0")}`;
+const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/**
+ * Draws into `box` and returns {destroy}. `panel`: {title, chart, format}; `memories(column)`: the colours given so far for a column's values.
+ */
+export function draw(box, panel, answer, memories) {
+  const canvas = el("canvas", { role: "img" });
+  const frame = el("div", { class: "canvas" }, canvas);
+  const pie = panel.chart.type === "pie";
+  const narrow = pie && box.clientWidth < 400 && box.clientHeight > 230;
+  const data = shape(panel.chart, panel.format || {}, answer);
+  const columns = answer.columns;
+  const memory = memories(pie ? axisName(panel.chart, columns) : panel.chart.series || `y ${panel.title}`);
+  canvas.setAttribute(
+    "aria-label",
+    `${panel.title}: ${panel.chart.type} chart, ${data.xs.length} ${data.xs.length === 1 ? "value" : "values"} on the axis. The menu shows it as a table.`,
+  );
+  box.append(frame);
+  box.classList.toggle("with-side", pie);
+  box.classList.toggle("tall", narrow);
+  const chart = pie ? drawPie(canvas, box, data, memory) : drawAxes(canvas, box, panel.chart, data, memory, frame);
+  const notes = [
+    data.folded && !panel.chart.stacked && !pie
+      ? `${data.folded} smaller series are not drawn; the table has them.`
+      : "",
+    data.repeated ? "Several rows share a point; the last is drawn." : "",
+  ].filter(Boolean);
+  return { destroy: () => chart.destroy(), notes };
+}
+
+function drawAxes(canvas, box, spec, data, memory, frame) {
+  const sideways =
+    spec.type === "bar" &&
+    data.kind === "category" &&
+    longLabels(data.xs) &&
+    data.xs.length * 20 < Math.max(frame.clientHeight, 200);
+  const stacked = Boolean(spec.stacked) && data.series.length > 1;
+  const palette = colours(
+    data.series.map((one) => one.id || one.name),
+    memory,
+  );
+  const formats = [...new Set(data.series.map((one) => one.format))];
+  const datasets = data.series.map((one, index) => ({
+    label: one.name,
+    raws: one.points,
+    format: one.format,
+    colour: palette[index],
+    data: data.xs.map((x, position) => point(x, position, one.points[position], data.kind, sideways, stacked)),
+    [sideways ? "xAxisID" : "yAxisID"]:
+      formats.length === 2 && !stacked && one.format === formats[1] ? "second" : sideways ? "x" : "y",
+    ...look(spec.type, palette[index], stacked, data.series.length === 1, index),
+  }));
+  const chart = new Chart(canvas, {
+    type: spec.type === "bar" ? "bar" : "line",
+    data: { labels: data.xs.map((x) => x.label), datasets },
+    options: axesOptions(data, formats, sideways, stacked),
+  });
+  if (data.series.length > 1) box.prepend(legend(chart, data.series, palette));
+  return chart;
+}
+
+function longLabels(xs) {
+  return xs.length > 1 && Math.max(...xs.map((x) => x.label.length)) > 9;
+}
+
+function point(x, position, raw, kind, sideways, stacked) {
+  const value = plotted(raw) ?? (stacked ? 0 : null);
+  const along = kind === "category" ? position : x.at;
+  return sideways ? { x: value, y: along } : { x: along, y: value };
+}
+
+function look(type, colour, stacked, alone, index) {
+  if (type === "bar") {
+    return {
+      backgroundColor: colour,
+      hoverBackgroundColor: faded(colour, 0.8),
+      borderRadius: stacked ? 1 : 4,
+      maxBarThickness: 40,
+      borderColor: css("--surface"),
+      borderWidth: stacked ? { top: 1, right: 1 } : 0,
+      categoryPercentage: 0.78,
+      barPercentage: 0.9,
+    };
+  }
+  const fill =
+    type === "area"
+      ? {
+          fill: stacked && index ? "-1" : "origin",
+          backgroundColor: alone ? gradient(colour) : faded(colour, stacked ? 0.55 : 0.12),
+        }
+      : { fill: false };
+  return {
+    borderColor: colour,
+    borderWidth: stacked ? 1.5 : 2,
+    pointRadius: lonely,
+    pointHoverRadius: 4,
+    pointBackgroundColor: colour,
+    pointBorderColor: css("--surface"),
+    pointHoverBorderColor: css("--surface"),
+    pointHoverBorderWidth: 2,
+    cubicInterpolationMode: "monotone",
+    ...fill,
+  };
+}
+
+/** A point without neighbours would be invisible as a line. */
+function lonely({ dataset, dataIndex }) {
+  const y = (position) => dataset.data[position]?.y;
+  return y(dataIndex - 1) == null && y(dataIndex + 1) == null ? 3 : 0;
+}
+
+function gradient(colour) {
+  return ({ chart }) => {
+    if (!chart.chartArea) return faded(colour, 0.15);
+    const fill = chart.ctx.createLinearGradient(0, chart.chartArea.top, 0, chart.chartArea.bottom);
+    fill.addColorStop(0, faded(colour, 0.32));
+    fill.addColorStop(1, faded(colour, 0.02));
+    return fill;
+  };
+}
+
+function axesOptions(data, formats, sideways, stacked) {
+  const along = alongAxis(data, sideways, stacked);
+  const value = valueAxis(formats[0], stacked, data.fromZero);
+  const second =
+    formats.length === 2 && !stacked
+      ? {
+          second: {
+            ...valueAxis(formats[1], false, data.fromZero),
+            position: sideways ? "top" : "right",
+            grid: { display: false },
+          },
+        }
+      : {};
+  return {
+    ...common(data),
+    indexAxis: sideways ? "y" : "x",
+    interaction: { mode: "index", axis: sideways ? "y" : "x", intersect: false },
+    scales: sideways ? { x: value, y: along, ...second } : { x: along, y: value, ...second },
+  };
+}
+
+function alongAxis(data, sideways, stacked) {
+  const base = {
+    stacked,
+    offset: data.kind === "category" && data.bars,
+    grid: { display: false },
+    border: { color: css("--line-strong") },
+    ticks: { color: css("--muted"), maxRotation: 0, autoSkipPadding: 14 },
+  };
+  if (data.kind === "category") {
+    return {
+      ...base,
+      type: "category",
+      ticks: {
+        ...base.ticks,
+        autoSkip: !sideways,
+        callback: (position) => short(data.xs[position]?.label ?? "", sideways ? 24 : 16),
+      },
+    };
+  }
+  const ats = data.xs.map((x) => x.at);
+  const half = data.bars ? smallestGap(ats) / 2 : ats.length === 1 ? 43200e3 : 0;
+  const ends = { type: "linear", min: ats[0] - half, max: ats.at(-1) + half };
+  if (data.kind === "number") return { ...base, ...ends };
+  return {
+    ...base,
+    ...ends,
+    afterBuildTicks: (scale) => {
+      const ticks = timeTicks(
+        scale.min,
+        scale.max,
+        Math.max(Math.floor((scale.chart.width - 60) / 54), 2),
+        ats.length > 1 ? smallestGap(ats) : 0,
+      );
+      scale.ticks = ticks.map(({ at, label }) => ({ value: at, label }));
+    },
+    ticks: {
+      ...base.ticks,
+      autoSkip: false,
+      align: "center",
+      callback: (value, position, ticks) => ticks[position].label,
+    },
+  };
+}
+
+function smallestGap(ats) {
+  return ats
+    .slice(1)
+    .reduce((least, at, position) => Math.min(least, at - ats[position]), ats.length > 1 ? Infinity : 86400e3);
+}
+
+function valueAxis(format, stacked, beginAtZero) {
+  return {
+    type: "linear",
+    stacked,
+    beginAtZero,
+    grid: { color: css("--line"), drawTicks: false },
+    border: { display: false },
+    ticks: {
+      color: css("--muted"),
+      padding: 8,
+      maxTicksLimit: 6,
+      maxRotation: 0,
+      callback: (value) => number(value, format, { compact: true }),
+    },
+  };
+}
+
+function common(data) {
+  return {
+    responsive: true,
+    maintainAspectRatio: false,
+    locale: "en",
+    animation: CALM.matches ? false : { duration: 350 },
+    font: { family: css("--font"), size: 12 },
+    layout: { padding: { top: 6, right: 6 } },
+    plugins: { legend: { display: false }, tooltip: tooltip(data) },
+  };
+}
+
+function tooltip(data) {
+  return {
+    backgroundColor: css("--tip"),
+    titleColor: css("--tip-text"),
+    bodyColor: css("--tip-text"),
+    footerColor: css("--tip-text"),
+    padding: 10,
+    cornerRadius: 8,
+    boxPadding: 5,
+    boxWidth: 9,
+    boxHeight: 9,
+    titleFont: { family: css("--font"), weight: 600 },
+    bodyFont: { family: css("--font") },
+    footerFont: { family: css("--font"), weight: 600 },
+    usePointStyle: true,
+    itemSort: (a, b) => (plotted(b.dataset.raws[b.dataIndex]) ?? 0) - (plotted(a.dataset.raws[a.dataIndex]) ?? 0),
+    callbacks: {
+      title: ([item]) => (item ? short(data.xs[item.dataIndex].label, 48) : ""),
+      label: ({ dataset, dataIndex }) =>
+        ` ${short(dataset.label, 32)}  ${number(dataset.raws[dataIndex], dataset.format)}`,
+      labelColor: ({ dataset, dataIndex }) => {
+        const colour = [dataset.colour].flat().at(Array.isArray(dataset.colour) ? dataIndex : 0);
+        return { backgroundColor: colour, borderColor: colour };
+      },
+    },
+  };
+}
+
+/** Names with their colours; a click hides and shows a series. */
+function legend(chart, series, palette) {
+  return el(
+    "ul",
+    { class: "legend" },
+    series.map((one, index) =>
+      el(
+        "li",
+        {},
+        el(
+          "button",
+          {
+            type: "button",
+            title: one.name,
+            "aria-pressed": "true",
+            onclick: ({ currentTarget }) => {
+              const visible = !chart.isDatasetVisible(index);
+              chart.setDatasetVisibility(index, visible);
+              currentTarget.setAttribute("aria-pressed", String(visible));
+              chart.update();
+            },
+          },
+          swatch(palette[index]),
+          el("span", {}, one.name),
+        ),
+      ),
+    ),
+  );
+}
+
+function swatch(colour) {
+  const node = el("i", { class: "swatch", "aria-hidden": "true" });
+  node.style.background = colour;
+  return node;
+}
+
+function drawPie(canvas, box, data, memory) {
+  const [one] = data.series;
+  const parts = slices(
+    data.xs.map((x, position) => ({
+      name: x.label,
+      raw: one.points[position],
+      value: plotted(one.points[position]) ?? 0,
+    })),
+  );
+  const total = parts.reduce((sum, part) => sum + part.value, 0);
+  const palette = colours(
+    parts.map((part) => part.id || part.name),
+    memory,
+  );
+  const share = (part) => number(total ? part.value / total : 0, "percent");
+  const options = { ...common(data), cutout: "64%", layout: { padding: 4 } };
+  options.plugins.tooltip.callbacks = {
+    ...options.plugins.tooltip.callbacks,
+    label: ({ dataIndex }) =>
+      ` ${short(parts[dataIndex].name, 32)}  ${number(parts[dataIndex].raw, one.format)} (${share(parts[dataIndex])})`,
+    title: () => "",
+  };
+  box.append(
+    el(
+      "ul",
+      { class: "legend parts" },
+      parts.map((part, index) =>
+        el(
+          "li",
+          { title: part.name },
+          swatch(palette[index]),
+          el("span", {}, part.name),
+          el("b", {}, share(part)),
+          el("em", {}, number(part.raw, one.format)),
+        ),
+      ),
+    ),
+  );
+  return new Chart(canvas, {
+    type: "doughnut",
+    options,
+    data: {
+      labels: parts.map((part) => part.name),
+      datasets: [
+        {
+          data: parts.map((part) => part.value),
+          raws: parts.map((part) => part.raw),
+          colour: palette,
+          backgroundColor: palette,
+          borderColor: css("--surface"),
+          borderWidth: 2,
+          hoverOffset: 4,
+        },
+      ],
+    },
+  });
+}
+
+/** The largest parts, and the rest as one. */
+function slices(parts) {
+  const sorted = [...parts].sort((a, b) => b.value - a.value);
+  if (sorted.length <= MOST_SLICES + 1) return sorted;
+  const rest = sorted.slice(MOST_SLICES);
+  const value = rest.reduce((sum, part) => sum + part.value, 0);
+  return [...sorted.slice(0, MOST_SLICES), { name: `Other (${rest.length})`, id: OTHER, raw: value, value }];
+}

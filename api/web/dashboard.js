@@ -1,0 +1,375 @@
+/** A tenant's dashboards: tabs, freshness, parameters, the grid of panels, the slice and its file. */
+import { announce, disclosure, el, errorBlock, icon, markdown, toast } from "./dom.js";
+import { ago, bytes, dateTime, number } from "./format.js";
+import { Panel } from "./panels.js";
+import { stateBadge } from "./tenants.js";
+import { parameterControls, requestParameters, requestQuery, writeParameters } from "./parameters.js";
+
+const MOST_ROWS = 1000000;
+
+export class DashboardView {
+  /**
+   * `api`: bound to the tenant. `tenant`: {name, key, state} as far as known. `routes`: {dashboard(slug, query)} gives an address.
+   * `mayExportSlice`: whether the key can take the file. `onproblem(problem)`: told of every failure; true means it has dealt with it.
+   */
+  constructor({ api, tenant, routes, mayExportSlice, back, onproblem }) {
+    Object.assign(this, {
+      api,
+      tenant,
+      routes,
+      mayExportSlice,
+      onproblem,
+      panels: new Map(),
+      colours: new Map(),
+      state: {},
+      slug: null,
+      asked: new AbortController(),
+    });
+    this.title = el("h1", { tabindex: "-1" });
+    this.meta = el("div", { class: "tenant-meta" });
+    this.tabs = el("nav", { class: "tabs", "aria-label": "Dashboards", hidden: true });
+    this.content = el("div", { class: "dashboard" });
+    this.fresh = el("time", { class: "fresh", tabindex: "0" });
+    this.element = el(
+      "div",
+      { class: "view" },
+      el(
+        "header",
+        { class: "tenant-head" },
+        el(
+          "div",
+          { class: "tenant-title" },
+          back ? el("a", { class: "back", href: back }, icon("back"), "Tenants") : null,
+          this.title,
+          this.meta,
+        ),
+        el("div", { class: "actions" }, this.sliceDetails(), this.fileButton()),
+      ),
+      this.tabs,
+      this.content,
+    );
+    this.name(tenant);
+    this.clock = setInterval(() => this.tick(), 30000);
+    this.alive = true;
+  }
+
+  /** Draws again what is known, in the colours of now. */
+  repaint() {
+    this.panels.forEach((panel) => panel.redraw());
+  }
+
+  destroy() {
+    this.alive = false;
+    clearInterval(this.clock);
+    this.asked.abort();
+    this.asking?.abort();
+    this.panels.forEach((panel) => panel.destroy());
+  }
+
+  /** Shows what is known of the tenant. */
+  name(tenant) {
+    this.tenant = tenant;
+    this.title.textContent = tenant.name || tenant.key || "Dashboard";
+    this.title.title = this.title.textContent;
+    this.retitle();
+    this.meta.replaceChildren(
+      ...[
+        tenant.key && tenant.key !== tenant.name ? el("span", { class: "key" }, `Key ${tenant.key}`) : null,
+        tenant.state && tenant.state !== "active" ? stateBadge(tenant.state) : null,
+      ].filter(Boolean),
+    );
+  }
+
+  /** Opens a dashboard, or the first. `read(definitions)` gives the parameters' state in the address. */
+  async open(slug, read) {
+    this.content.replaceChildren(pageSkeleton());
+    try {
+      this.list ||= await this.api.all("/v1/dashboards", { signal: this.asked.signal });
+      this.slug = slug || this.list[0]?.slug;
+      if (!this.slug)
+        return this.content.replaceChildren(
+          el(
+            "div",
+            { class: "state empty page" },
+            icon("empty"),
+            el("strong", {}, "No dashboards yet"),
+            el("p", {}, "This tenant has no dashboard. One defined for the workspace appears here."),
+          ),
+        );
+      this.renderTabs();
+      this.definition = await this.api.json(`/v1/dashboards/${encodeURIComponent(this.slug)}`, {
+        signal: this.asked.signal,
+      });
+      this.definition.parameters ||= {};
+      this.build(read(this.definition.parameters));
+      await this.query();
+    } catch (problem) {
+      this.fail(problem, () => this.open(slug, read));
+    }
+  }
+
+  fail(problem, retry) {
+    if (problem.name === "AbortError" || !this.alive || this.onproblem(problem)) return;
+    this.content.replaceChildren(el("div", { class: "page" }, errorBlock(problem, retry)));
+  }
+
+  renderTabs() {
+    this.tabs.hidden = this.list.length < 2;
+    this.tabs.replaceChildren(
+      ...this.list.map(({ slug, title }) =>
+        el(
+          "a",
+          { href: this.routes.dashboard(slug), title, "aria-current": slug === this.slug && "page" },
+          title || slug,
+        ),
+      ),
+    );
+  }
+
+  build(state) {
+    const { title, description, parameters, tiles = [], panels = {}, as_of: asOf } = this.definition;
+    this.state = state;
+    this.panels.forEach((panel) => panel.destroy());
+    this.panels.clear();
+    const names = Object.keys(parameters);
+    this.controls = names.length ? parameterControls(parameters, asOf, (next) => this.changed(next)) : null;
+    this.controls?.show(state);
+    const context = {
+      memories: (column) => this.memory(column),
+      retry: (slug) => this.query([slug]),
+      save: (...what) => this.savePanel(...what),
+      emptyText: Object.values(parameters).some(({ type }) => type === "date_range")
+        ? "No data in this period"
+        : "No data",
+    };
+    const nodes = [...tiles]
+      .sort((a, b) => a.y - b.y || a.x - b.x)
+      .map((tile) => this.tile(tile, panels, context))
+      .filter(Boolean);
+    const reload = el(
+      "button",
+      {
+        class: "quiet icon-only",
+        type: "button",
+        "aria-label": "Ask again",
+        title: "Ask again",
+        onclick: () => this.query(),
+      },
+      icon("reload"),
+    );
+    this.content.replaceChildren(
+      el(
+        "div",
+        { class: "dashboard-head" },
+        el(
+          "div",
+          {},
+          el("h2", {}, title || this.slug),
+          description ? el("p", { class: "description" }, description) : null,
+        ),
+        el("div", { class: "freshness" }, this.controls?.reset, this.fresh, reload),
+      ),
+      this.controls?.element ?? "",
+      el("div", { class: "grid" }, ...nodes),
+    );
+    this.freshness(asOf);
+    this.retitle();
+  }
+
+  retitle() {
+    if (this.definition) document.title = `${this.definition.title || this.slug} · ${this.title.textContent}`;
+  }
+
+  memory(column) {
+    if (!this.colours.has(column)) this.colours.set(column, new Map());
+    return this.colours.get(column);
+  }
+
+  tile(tile, definitions, context) {
+    let node = null;
+    if (tile.markdown != null) node = el("div", { class: "tile text" }, ...markdown(tile.markdown));
+    else if (definitions[tile.panel]) {
+      const panel = new Panel(tile.panel, definitions[tile.panel], context);
+      this.panels.set(tile.panel, panel);
+      node = panel.element;
+    }
+    if (node) place(node, tile);
+    return node;
+  }
+
+  /** The address changed under the same dashboard: its parameters go to the controls and are asked. */
+  show(state) {
+    if (JSON.stringify(state) === JSON.stringify(this.state)) return;
+    this.state = state;
+    this.controls?.show(state);
+    this.query();
+  }
+
+  changed(state) {
+    this.state = state;
+    location.hash = this.routes.dashboard(this.slug, writeParameters(state));
+    this.query();
+  }
+
+  get asOf() {
+    return this.definition.as_of;
+  }
+
+  /** Asks for all panels, or for those named; a newer question ends an older one. */
+  async query(slugs = null) {
+    const wanted = slugs || [...this.panels.keys()];
+    if (!wanted.length) return;
+    if (!slugs) {
+      this.asking?.abort();
+      this.asking = new AbortController();
+    }
+    const { signal } = this.asking;
+    wanted.forEach((slug) => this.panels.get(slug).loading());
+    try {
+      const body = { parameters: requestParameters(this.definition.parameters, this.state, this.asOf), panels: wanted };
+      const answer = await this.api.json(`/v1/dashboards/${encodeURIComponent(this.slug)}/data`, { body, signal });
+      this.answer(wanted, answer.panels || {});
+    } catch (problem) {
+      if (problem.name === "AbortError" || !this.alive || this.onproblem(problem)) return;
+      wanted.forEach((slug) => this.panels.get(slug)?.show({ problem }));
+    }
+  }
+
+  answer(wanted, answers) {
+    for (const slug of wanted)
+      this.panels
+        .get(slug)
+        ?.show(answers[slug] || { problem: { title: "No answer", detail: "The server left this panel out." } });
+    const good = wanted.map((slug) => answers[slug]).filter((one) => one?.meta?.as_of);
+    if (good.length) this.freshness(good.map((one) => one.meta.as_of).sort()[0]);
+    const failed = wanted.length - wanted.filter((slug) => answers[slug] && !answers[slug].problem).length;
+    announce(failed ? `${failed} of ${wanted.length} panels could not be answered` : "The dashboard is up to date");
+  }
+
+  freshness(asOf) {
+    if (!asOf) return;
+    this.fresh.dateTime = asOf;
+    this.fresh.title = asOf;
+    this.tick();
+  }
+
+  tick() {
+    if (this.fresh.dateTime)
+      this.fresh.textContent = `as of ${dateTime(this.fresh.dateTime)}, ${ago(Date.parse(this.fresh.dateTime))}`;
+  }
+
+  savePanel(slug, format, truncated) {
+    const query = requestQuery(this.definition.parameters, this.state, this.asOf);
+    query.set("format", format);
+    if (truncated) query.set("limit", MOST_ROWS);
+    const path = `/v1/dashboards/${encodeURIComponent(this.slug)}/panels/${encodeURIComponent(slug)}?${query}`;
+    return this.api.save(path, `${this.slug}-${slug}.${format}`);
+  }
+
+  fileButton() {
+    const label = el("span", {}, "Slice file");
+    const button = el(
+      "button",
+      {
+        type: "button",
+        disabled: !this.mayExportSlice,
+        title: this.mayExportSlice ? "Download this slice as one DuckDB file" : "This key may not download the slice",
+      },
+      icon("download"),
+      label,
+    );
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      label.textContent = "Preparing…";
+      try {
+        await this.api.save("/v1/slice/file", "slice.duckdb", (part) => {
+          label.textContent = part === null ? "Loading…" : `${Math.floor(part * 100)} %`;
+        });
+      } catch (problem) {
+        if (!this.onproblem(problem)) toast(`Slice file: ${problem.title}`, problem.detail);
+      }
+      button.disabled = false;
+      label.textContent = "Slice file";
+    });
+    return button;
+  }
+
+  sliceDetails() {
+    const button = el("button", { type: "button" }, icon("info"), "About this slice");
+    const panel = el("div", { class: "panel about", role: "group", "aria-label": "About this slice" });
+    panel.addEventListener("open", async () => {
+      panel.replaceChildren(el("p", { class: "fine" }, "Loading…"));
+      try {
+        panel.replaceChildren(...manifestNodes(await this.api.json("/v1/slice", { signal: this.asked.signal })));
+      } catch (problem) {
+        if (problem.name !== "AbortError" && !this.onproblem(problem)) panel.replaceChildren(errorBlock(problem));
+      }
+    });
+    return disclosure(button, panel, "pop right");
+  }
+}
+
+/** A tile's place in the grid of twelve columns. */
+function place(node, { x = 0, y = 0, w = 12, h = 3 }) {
+  const column = Math.min(Math.max(x, 0), 11);
+  node.style.setProperty("--column", `${column + 1} / span ${Math.min(Math.max(w, 1), 12 - column)}`);
+  node.style.setProperty("--row", `${Math.max(y, 0) + 1} / span ${Math.max(h, 1)}`);
+}
+
+function pageSkeleton() {
+  return el(
+    "div",
+    { class: "grid", "aria-hidden": "true" },
+    ...[3, 3, 3, 3, 8, 4, 6, 6].map((w, index) => {
+      const tile = el("div", { class: "tile skeleton-tile" });
+      place(tile, {
+        x: index < 4 ? index * 3 : [0, 8, 0, 6][index - 4],
+        y: index < 4 ? 0 : index < 6 ? 2 : 6,
+        w,
+        h: index < 4 ? 2 : 4,
+      });
+      return tile;
+    }),
+  );
+}
+
+function manifestNodes(manifest) {
+  const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
+  const tables = Object.entries(manifest.tables || {});
+  return [
+    el("p", {}, "Everything here is answered from one DuckDB file that holds this tenant's rows and nobody else's."),
+    el(
+      "dl",
+      {},
+      ...fact("Size", manifest.bytes == null ? "–" : bytes(manifest.bytes)),
+      ...fact("Rows", number(String(manifest.rows ?? 0), "integer")),
+      ...fact("As of", dateTime(manifest.as_of)),
+      ...fact("Version", manifest.version || "–"),
+    ),
+    el(
+      "div",
+      { class: "table", tabindex: "0", role: "region", "aria-label": "Tables of this slice" },
+      el(
+        "table",
+        {},
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("th", { scope: "col" }, `Tables (${tables.length})`),
+            el("th", { scope: "col", class: "number" }, "Rows"),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          tables.map(([name, table]) =>
+            el("tr", {}, el("td", {}, name), el("td", { class: "number" }, number(String(table.rows ?? 0), "integer"))),
+          ),
+        ),
+      ),
+    ),
+  ];
+}

@@ -1,0 +1,329 @@
+/**
+ * A dashboard's parameters: read from the address, written back to it, sent, and shown as controls.
+ *
+ * A state holds what differs from the defaults: {name: value}. A date range is "YYYY-MM-DD/YYYY-MM-DD" (end excluded) or a preset's
+ * name, kept by name so that a copied address moves with the snapshot; a select holds text, null (all) or, with `multiple`, a list.
+ */
+import { disclosure, el, icon } from "./dom.js";
+
+const PRESETS = [
+  ["P30D", "30 d", "Last 30 days"],
+  ["P90D", "90 d", "Last 90 days"],
+  ["P12M", "12 m", "Last 12 months"],
+  ["all", "All", "All time"],
+];
+const DAY = 86400e3;
+
+const isoDay = (at) => new Date(at).toISOString().slice(0, 10);
+const addDays = (day, days) => isoDay(Date.parse(day) + days * DAY);
+
+/** The state in an address's query. */
+export function readParameters(definitions, query) {
+  const state = {};
+  for (const [name, definition] of Object.entries(definitions)) {
+    if (definition.locked || !query.has(name)) continue;
+    const value = readValue(definition, query.getAll(name));
+    if (value !== undefined) state[name] = value;
+  }
+  return state;
+}
+
+function readValue(definition, values) {
+  const first = values[0];
+  if (definition.type === "date_range") {
+    return PRESETS.some(([preset]) => preset === first) || /^\d{4}-\d\d-\d\d\/\d{4}-\d\d-\d\d$/.test(first)
+      ? first
+      : undefined;
+  }
+  if (definition.type === "number") return first === "" || Number.isNaN(Number(first)) ? undefined : Number(first);
+  if (definition.type !== "select") return first;
+  if (definition.multiple) return values.filter(Boolean);
+  return first === "" ? null : first;
+}
+
+/** The address's query of a state: "?period=P30D&plan=Pro", or "". */
+export function writeParameters(state) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(state)) {
+    for (const item of Array.isArray(value) && value.length ? value : [value]) query.append(name, item ?? "");
+  }
+  const text = query.toString().replaceAll("%2F", "/");
+  return text && `?${text}`;
+}
+
+/** The state as the body of a data request: preset ranges become dates, nothing chosen becomes null. */
+export function requestParameters(definitions, state, asOf) {
+  const entries = Object.entries(state).map(([name, value]) => {
+    const definition = definitions[name];
+    if (definition.type === "date_range") return [name, rangeOf(value, definition, asOf).join("/")];
+    if (definition.type !== "select") return [name, value];
+    return [
+      name,
+      Array.isArray(value)
+        ? value.length
+          ? value.map((item) => optionValue(definition, item))
+          : null
+        : optionValue(definition, value),
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The same, as the query of one panel's address. */
+export function requestQuery(definitions, state, asOf) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(requestParameters(definitions, state, asOf))) {
+    for (const item of Array.isArray(value) ? value : [value]) query.append(`p.${name}`, item ?? "");
+  }
+  return query;
+}
+
+const optionValue = (definition, text) =>
+  definition.options?.find((option) => String(option.value) === text)?.value ?? text;
+
+/** [start, end) of a range or preset. A preset ends where the default does if that is the day after the snapshot. */
+function rangeOf(value, definition, asOf) {
+  if (value?.includes("/")) return value.split("/");
+  const resolved = String(definition.default || "").split("/")[1];
+  const after = addDays((asOf || new Date().toISOString()).slice(0, 10), 1);
+  const end = resolved && Math.abs(Date.parse(resolved) - Date.parse(after)) <= DAY ? resolved : after;
+  if (value === "all") return ["1970-01-01", end];
+  const [, count, unit] = /^P(\d+)([DM])$/.exec(value) || [0, 12, "M"];
+  return [unit === "D" ? addDays(end, -count) : monthsBefore(end, Number(count)), end];
+}
+
+function monthsBefore(day, months) {
+  const date = new Date(day);
+  const target = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - months, 1));
+  const last = new Date(Date.UTC(target.getUTCFullYear(), target.getUTCMonth() + 1, 0)).getUTCDate();
+  target.setUTCDate(Math.min(date.getUTCDate(), last));
+  return isoDay(target);
+}
+
+/** Controls for all parameters. `onchange(state)` is given the whole new state. Returns {element, reset, show(state)}: `reset` is a button, hidden while nothing differs. */
+export function parameterControls(definitions, asOf, onchange) {
+  let state = {};
+  const controls = {};
+  const change = (name, value) => {
+    const next = { ...state, [name]: value };
+    state = Object.fromEntries(
+      Object.keys(definitions)
+        .filter((known) => known in next)
+        .map((known) => [known, next[known]]),
+    );
+    if (JSON.stringify(value) === JSON.stringify(normalDefault(definitions[name]))) delete state[name];
+    show(state);
+    onchange(state);
+  };
+  for (const [name, definition] of Object.entries(definitions)) {
+    const make =
+      { date_range: rangeControl, select: definition.multiple ? multipleControl : selectControl, number: fieldControl }[
+        definition.type
+      ] || fieldControl;
+    controls[name] = make(name, definition, asOf, (value) => change(name, value));
+  }
+  const reset = el(
+    "button",
+    {
+      class: "quiet reset",
+      type: "button",
+      hidden: true,
+      onclick: () => {
+        show({});
+        onchange({});
+      },
+    },
+    "Reset parameters",
+  );
+  const element = el(
+    "form",
+    { class: "parameters", "aria-label": "Parameters", onsubmit: (event) => event.preventDefault() },
+    ...Object.values(controls).map((control) => control.element),
+  );
+  const show = (next) => {
+    state = next;
+    for (const [name, control] of Object.entries(controls))
+      control.show(name in state ? state[name] : normalDefault(definitions[name]));
+    reset.hidden = !Object.keys(state).length;
+  };
+  show({});
+  return { element, reset, show };
+}
+
+/** A default in the form that a state has. */
+function normalDefault({ type, multiple, default: value }) {
+  if (type === "select" && multiple) return (value == null ? [] : [value].flat()).map(String);
+  if (type === "select") return value == null ? null : String(value);
+  return value ?? (type === "text" ? "" : null);
+}
+
+function field(title, ...content) {
+  return el("div", { class: "field" }, el("span", { class: "label" }, title), ...content);
+}
+
+function rangeControl(name, definition, asOf, change) {
+  const title = definition.title || name;
+  const [from, to] = ["from", "to"].map((end) =>
+    el("input", { type: "date", "aria-label": `${title}: ${end}`, disabled: definition.locked, required: true }),
+  );
+  const error = el("p", { class: "field-error", role: "alert", hidden: true });
+  const presets = PRESETS.map(([value, label, long]) =>
+    el(
+      "button",
+      { type: "button", "aria-label": long, title: long, disabled: definition.locked, onclick: () => change(value) },
+      label,
+    ),
+  );
+  let timer;
+  const typed = () => {
+    clearTimeout(timer);
+    const bad = rangeError(from.value, to.value);
+    error.hidden = !bad;
+    error.textContent = bad;
+    for (const input of [from, to]) input.toggleAttribute("aria-invalid", Boolean(bad));
+    if (!bad) timer = setTimeout(() => change(`${from.value}/${addDays(to.value, 1)}`), 500);
+  };
+  from.addEventListener("change", typed);
+  to.addEventListener("change", typed);
+  const show = (value) => {
+    clearTimeout(timer);
+    error.hidden = true;
+    const [start, end] = rangeOf(value ?? "P12M", definition, asOf);
+    from.value = start;
+    to.value = addDays(end, -1);
+    presets.forEach((button, index) =>
+      button.setAttribute(
+        "aria-pressed",
+        String(rangeOf(PRESETS[index][0], definition, asOf).join("/") === `${start}/${end}`),
+      ),
+    );
+  };
+  const group = el(
+    "div",
+    { class: "range", role: "group", "aria-label": title },
+    el("div", { class: "segments" }, ...presets),
+    el("div", { class: "dates" }, from, el("span", { "aria-hidden": "true" }, "–"), to),
+  );
+  return { element: field(title, group, error), show };
+}
+
+function rangeError(from, to) {
+  if (!from || !to) return "Give both dates.";
+  if (from < "1900" || to < "1900") return "Give years from 1900 on.";
+  return from > to ? "The first date is after the last." : "";
+}
+
+function selectControl(name, definition, asOf, change) {
+  const options = [
+    ["", "All"],
+    ...(definition.options || []).map(({ value, label }) => [String(value), label ?? String(value)]),
+  ];
+  const select = el(
+    "select",
+    { disabled: definition.locked },
+    ...options.map(([value, label]) => el("option", { value }, label)),
+  );
+  select.addEventListener("change", () => change(select.value || null));
+  const show = (value) => {
+    select.value = value ?? "";
+  };
+  return {
+    element: el("label", { class: "field" }, el("span", { class: "label" }, definition.title || name), select),
+    show,
+  };
+}
+
+function fieldControl(name, definition, asOf, change) {
+  const isNumber = definition.type === "number";
+  const input = el("input", {
+    type: isNumber ? "number" : "text",
+    step: isNumber ? "any" : null,
+    disabled: definition.locked,
+    autocomplete: "off",
+  });
+  const fallback = () => (isNumber ? (definition.default ?? null) : "");
+  input.addEventListener("change", () =>
+    change(input.value === "" || !input.validity.valid ? fallback() : isNumber ? Number(input.value) : input.value),
+  );
+  const show = (value) => {
+    input.value = value ?? "";
+  };
+  return {
+    element: el("label", { class: "field" }, el("span", { class: "label" }, definition.title || name), input),
+    show,
+  };
+}
+
+function multipleControl(name, definition, asOf, change) {
+  const title = definition.title || name;
+  const options = (definition.options || []).map(({ value, label }) => ({
+    value: String(value),
+    label: label ?? String(value),
+  }));
+  const summary = el("span", { class: "summary" });
+  const button = el(
+    "button",
+    { type: "button", class: "select", "aria-haspopup": "true", disabled: definition.locked },
+    summary,
+    icon("down"),
+  );
+  const boxes = options.map((option) => el("input", { type: "checkbox", value: option.value }));
+  const rows = options.map((option, index) =>
+    el("label", { class: "option" }, boxes[index], el("span", {}, option.label)),
+  );
+  let timer;
+  const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
+  const later = () => {
+    describe();
+    clearTimeout(timer);
+    timer = setTimeout(() => change(chosen()), 350);
+  };
+  const describe = () => {
+    const labels = options.filter((_, index) => boxes[index].checked).map((option) => option.label);
+    summary.textContent = !labels.length
+      ? "All"
+      : labels.length <= 2
+        ? labels.join(", ")
+        : `${labels.length} of ${options.length}`;
+    button.setAttribute("aria-label", `${title}: ${summary.textContent}`);
+  };
+  for (const box of boxes) box.addEventListener("change", later);
+  const all = el(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        boxes.forEach((box) => {
+          box.checked = false;
+        });
+        later();
+      },
+    },
+    "All",
+  );
+  const find =
+    options.length > 10
+      ? el("input", { type: "search", placeholder: "Search", "aria-label": `Search ${title}` })
+      : null;
+  find?.addEventListener("input", () =>
+    rows.forEach((row, index) => {
+      row.hidden = !options[index].label.toLowerCase().includes(find.value.toLowerCase());
+    }),
+  );
+  const panel = el(
+    "div",
+    { class: "panel", role: "group", "aria-label": title },
+    find,
+    rows.length ? el("div", { class: "options" }, ...rows) : el("p", { class: "fine" }, "No values"),
+    all,
+  );
+  const show = (value) => {
+    clearTimeout(timer);
+    boxes.forEach((box) => {
+      box.checked = value.includes(box.value);
+    });
+    describe();
+  };
+  return { element: field(title, disclosure(button, panel)), show };
+}

@@ -1,0 +1,1 @@
+"""The words and the pure core: no source, no HTTP."""

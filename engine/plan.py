@@ -1,0 +1,305 @@
+"""From what the workspace file says and what the sources hold to a routing: names resolved, every problem said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from engine.columns import ColumnPlan, Treatment, looks_secret, masked
+from engine.errors import Problem, WorkspaceFileError
+from engine.graph import Edge, configured_edge, declared_edges, merge_edges, with_actors
+from engine.names import column_names, resolve_column, resolve_columns, resolve_table, slice_names
+from engine.routing import Route, Routing, TablePlan, TenantKey, route_tables
+from engine.schema import Column, Schema, Table, TableName
+from engine.types import canonical_type, comparable, key_class
+from engine.workspace import TableConfig, Workspace
+from engine.workspace.positions import Document, Path_
+from engine.workspace.syntax import split_column, split_name
+
+_SECRET_TYPES = frozenset({"VARCHAR", "BLOB", "JSON", "UUID"})
+
+
+def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None = None) -> Routing:
+    """The routing that the file and the sources give. Columns that `accepted` does not know come out as "new".
+
+    Raises WorkspaceFileError with every problem of names, keys and types, each with its place in the file.
+    """
+    return _Planner(workspace, schema, accepted).routing()
+
+
+class _Planner:
+    """Resolves one workspace file against one schema, collecting problems."""
+
+    def __init__(self, workspace: Workspace, schema: Schema, accepted: Routing | None) -> None:
+        self.workspace, self.schema, self.accepted = workspace, schema, accepted
+        self._problems: list[tuple[Path_, str]] = []
+
+    def routing(self) -> Routing:
+        tenant = self._tenant()
+        self._finish()
+        assert tenant is not None
+        edges = self._edges()
+        plans = {name: plan for path, config in self.workspace.tables.items() if (pair := self._table_plan(path, config, edges)) for name, plan in [pair]}
+        self._finish()
+        routes = route_tables(self.schema, edges, tenant, plans)
+        self._check_routes(routes, plans)
+        treatments = self._treatments()
+        routes = {name: replace(route, columns=self._columns(route, treatments, routes)) for name, route in routes.items()}
+        self._check_keys(routes)
+        self._finish()
+        listed = self.workspace.sources[tenant.table.source].schemas
+        return Routing(tenant, routes, slice_names(self.schema, tenant.table, listed), self.workspace.timezone)
+
+    # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _problem(self, path: Path_, text: str) -> None:
+        self._problems.append((path, text))
+
+    def _finish(self) -> None:
+        if self._problems:
+            raise WorkspaceFileError(located(self.workspace, self._problems))
+
+    # ── the tenant table ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tenant(self) -> TenantKey | None:
+        config = self.workspace.tenants
+        try:
+            name = resolve_table(self.schema, split_name(config.table))
+            table = self.schema[name]
+            key = resolve_column(table, config.key) if config.key else self._only_key(table)
+            shown = resolve_column(table, config.name) if config.name else None
+        except (LookupError, ValueError) as error:
+            self._problem(("tenants", "table"), str(error))
+            return None
+        column = table.column(key)
+        assert column is not None
+        if column.key_class in ("other", "float", "binary"):
+            self._problem(("tenants", "key"), f"{name.table}.{key} is {column.source_type}; a tenant key is an integer, text, uuid, decimal or date")
+        return TenantKey(name, key, shown)
+
+    @staticmethod
+    def _only_key(table: Table) -> str:
+        if len(table.primary_key) != 1:
+            raise LookupError(f"{table.name.table} has no primary key of one column; name the key with tenants: {{key: …}}")
+        return table.primary_key[0]
+
+    # ── edges ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _edges(self) -> list[Edge]:
+        configured: list[Edge] = []
+        denied: list[Edge] = []
+        for index, line in enumerate(self.workspace.configured):
+            try:
+                if line.types is not None:
+                    raise LookupError("a relationship by type is not read by this version yet; leave the table excluded")
+                edge = self._spelled(configured_edge(line, lambda parts: resolve_table(self.schema, parts)))
+                (denied if line.denied else configured).append(edge)
+            except LookupError as error:
+                self._problem(("relationships", index), str(error))
+        merged = merge_edges(declared_edges(self.schema), configured, denied)
+        return with_actors(merged, self._actors())
+
+    def _spelled(self, edge: Edge) -> Edge:
+        child, parent = self.schema[edge.child], self.schema[edge.parent]
+        return replace(
+            edge,
+            columns=tuple(resolve_column(child, c) for c in edge.columns),
+            parent_columns=tuple(resolve_column(parent, c) for c in edge.parent_columns),
+        )
+
+    def _actors(self) -> set[tuple[TableName, tuple[str, ...]]]:
+        found = set()
+        for index, text in enumerate(self.workspace.actors):
+            try:
+                found.add(resolve_columns(self.schema, split_column(text)))
+            except (LookupError, ValueError) as error:
+                self._problem(("actors", index), str(error))
+        return found
+
+    # ── tables ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _table_plan(self, written: str, config: TableConfig, edges: list[Edge]) -> tuple[TableName, TablePlan] | None:
+        path: Path_ = ("tables", written)
+        try:
+            name = resolve_table(self.schema, split_name(written))
+            table = self.schema[name]
+            if config.shared == "referenced":
+                raise LookupError("shared: referenced is not read by this version yet; shared, or excluded")
+            plan = TablePlan(
+                shared=config.is_shared,
+                excluded=config.is_excluded,
+                through=self._through(name, config, edges),
+                via=self._via(name, config, edges),
+                where=config.where,
+                soft_delete=resolve_column(table, config.soft_delete) if config.soft_delete else None,
+                unassigned=_unassigned(config),
+                hides=tuple(resolve_column(table, c) for c in config.hides),
+                quarantine=config.quarantine,
+            )
+        except (LookupError, ValueError) as error:
+            self._problem(path, str(error))
+            return None
+        return name, plan
+
+    def _through(self, member: TableName, config: TableConfig, edges: list[Edge]) -> tuple[Edge, ...]:
+        """The one edge from the joining table to the member; `memberships.user_id` names its column where several lead there."""
+        if config.through is None:
+            return ()
+        parts = split_name(config.through)
+        try:
+            joining, column = resolve_table(self.schema, parts), None
+        except LookupError:
+            if len(parts) < 2:
+                raise
+            joining = resolve_table(self.schema, parts[:-1])
+            column = resolve_column(self.schema[joining], parts[-1])
+        leading = [e for e in edges if e.child == joining and e.parent == member and column in (None, *e.columns)]
+        if not leading:
+            raise LookupError(f"through: no relationship leads from {config.through} to {member.table}")
+        if len(leading) > 1:
+            columns = ", ".join(f"{joining.table}.{'+'.join(e.columns)}" for e in leading)
+            raise LookupError(f"through: several relationships lead from {joining.table} to {member.table}; name one: {columns}")
+        return (leading[0],)
+
+    def _via(self, table: TableName, config: TableConfig, edges: list[Edge]) -> tuple[Edge, ...]:
+        return tuple(self._named_edge(table, text, edges) for text in config.via)
+
+    def _named_edge(self, table: TableName, text: str, edges: list[Edge]) -> Edge:
+        own = [e for e in edges if e.child == table]
+        wanted = tuple(resolve_column(self.schema[table], c.strip()) for c in text.strip("() ").split(",")) if "->" not in text else ()
+        found = [e for e in own if e.columns == wanted or e.label.replace(" ", "") == text.replace(" ", "")]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join("+".join(e.columns) for e in own) or "none"
+        raise LookupError(f"via: {text} is {'several relationships' if found else 'no relationship'} of {table.table}; it has: {known}")
+
+    # ── checks of the result ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _check_routes(self, routes: Mapping[TableName, Route], plans: Mapping[TableName, TablePlan]) -> None:
+        written = {self._name_of(text): text for text in self.workspace.tables}
+        for name, plan in plans.items():
+            route = routes[name]
+            path: Path_ = ("tables", written[name])
+            if plan.via and not plan.excluded and not route.is_judged:
+                self._problem(path, f"via: the named relationships do not lead to {self.workspace.tenants.table}")
+            if plan.through and not plan.excluded and not route.is_judged:
+                self._problem(path, "through: the joining table has no way of its own to the tenant table")
+            if plan.unassigned and plan.unassigned == "true" and len(route.edges) > 1:
+                self._problem(path, 'unassigned: shared is for tables with one owner edge; write {shared: "<condition>"}')
+
+    def _name_of(self, text: str) -> TableName:
+        return resolve_table(self.schema, split_name(text))
+
+    def _check_keys(self, routes: Mapping[TableName, Route]) -> None:
+        for edge in used_edges(routes.values()):
+            for child, parent in zip(edge.columns, edge.parent_columns, strict=True):
+                left, right = (_plan_of(routes[t], c) for t, c in ((edge.child, child), (edge.parent, parent)))
+                text = self._key_problem(edge, left, right)
+                if text:
+                    self._problem(("relationships",), f"{edge.label}: {text}")
+
+    def _key_problem(self, edge: Edge, left: ColumnPlan, right: ColumnPlan) -> str | None:
+        if "drop" in (left.treatment, right.treatment):
+            return "a dropped column cannot be a key; keep it, or exclude the table"
+        if (left.treatment == "sha256") != (right.treatment == "sha256"):
+            return "one side is masked and the other is not; mask both, or none"
+        if left.treatment in ("blank", "partial") or right.treatment in ("blank", "partial"):
+            return "a blanked or partly masked column cannot be a key"
+        if not comparable(left.key_class, right.key_class):
+            return f"{left.source_type} and {right.source_type} cannot be compared as keys"
+        folds = [c for c, t in ((edge.columns, edge.child), (edge.parent_columns, edge.parent)) if self._folds(t, c)]
+        return "citext and nondeterministic collations are not read as keys by this version; exclude the table" if folds else None
+
+    def _folds(self, table: TableName, columns: Iterable[str]) -> bool:
+        return any(c.fold for c in self.schema[table].columns if c.name in columns)
+
+    # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _treatments(self) -> dict[tuple[TableName, str], tuple[Treatment | None, str | None]]:
+        """What `columns:` says: treatment and type by table and column."""
+        found: dict[tuple[TableName, str], tuple[Treatment | None, str | None]] = {}
+        for written, config in self.workspace.columns.items():
+            path: Path_ = ("columns", written)
+            try:
+                table, (column,) = resolve_columns(self.schema, split_column(written))
+                if config.normalise is not None:
+                    raise LookupError("normalise is not read by this version yet")
+                treatment: Treatment | None = "keep" if config.mask == "none" else config.mask
+                found[table, column] = treatment, canonical_type(config.type) if config.type else None
+            except (LookupError, ValueError) as error:
+                self._problem(path, str(error))
+        return found
+
+    def _columns(self, route: Route, treatments: Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]], routes: Mapping[TableName, Route]) -> tuple[ColumnPlan, ...]:
+        table = self.schema[route.table]
+        shown = column_names(c.name for c in table.columns)
+        keys = key_columns(route.table, routes.values()) | ({self.workspace.tenants.key} if route.kind == "tenant" else set())
+        return tuple(
+            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), (None, None)), c.name in keys) for c in table.columns
+        )
+
+    def _column(self, route: Route, column: Column, shown: str, said: tuple[Treatment | None, str | None], is_key: bool) -> ColumnPlan:
+        treatment, reason = self._treatment(route, column, said[0], is_key)
+        if said[1] is not None:
+            column = replace(column, type=said[1], key_class=key_class(said[1], column.source_type), as_text=False)
+        type_, class_ = masked(column, treatment)
+        return ColumnPlan(column.name, shown, column.source_type, type_, class_, treatment, reason, column.as_text, column.comment)
+
+    def _treatment(self, route: Route, column: Column, said: Treatment | None, is_key: bool) -> tuple[Treatment, str]:
+        if said is not None:
+            return said, "columns: in the workspace file"
+        if column.name in route.hides:
+            return "blank", "hides: in the workspace file"
+        secret = looks_secret(column.name) and column.type in _SECRET_TYPES and not is_key
+        known = self._accepted_column(route.table, column.name)
+        if known is not None and known.treatment not in ("new", "blank"):
+            return known.treatment, known.reason
+        if self.accepted is not None and route.table in self.accepted.routes and known is None:
+            if self.workspace.columns_default == "include" and not secret:
+                return "keep", "columns_default: include"
+            return "new", "looks like a secret, and nobody has reviewed it" if secret else "nobody has reviewed it"
+        return ("drop", "its name says that it is a secret") if secret else ("keep", "")
+
+    def _accepted_column(self, table: TableName, column: str) -> ColumnPlan | None:
+        route = self.accepted.routes.get(table) if self.accepted else None
+        return next((c for c in route.columns if c.name == column), None) if route else None
+
+
+def _unassigned(config: TableConfig) -> str | None:
+    if config.unassigned is None:
+        return None
+    return "true" if config.unassigned == "shared" else config.unassigned["shared"]  # type: ignore[index]
+
+
+def _plan_of(route: Route, column: str) -> ColumnPlan:
+    return next(c for c in route.columns if c.name == column)
+
+
+def located(workspace: Workspace, problems: Iterable[tuple[Path_, str]]) -> list[Problem]:
+    """The problems with their places in the workspace file (line 1 where there is no file)."""
+    if not workspace.path.is_file():
+        return [Problem(workspace.path.name, 1, 1, ".".join(map(str, path)), text) for path, text in problems]
+    document = Document(workspace.path, workspace.path.name)
+    return [document.problem(path, text) for path, text in problems]
+
+
+def used_edges(routes: Iterable[Route]) -> list[Edge]:
+    """Every edge that decides about rows: owner edges that have a say, and joining edges; sorted, each once."""
+    return sorted({edge for route in routes if route.is_judged for edge in (*route.edges, *route.joins)})
+
+
+def key_columns(table: TableName, routes: Iterable[Route]) -> set[str]:
+    """The columns of a table by which rows are judged: its own end of every edge in use."""
+    found: set[str] = set()
+    for edge in used_edges(routes):
+        found |= set(edge.columns) if edge.child == table else set()
+        found |= set(edge.parent_columns) if edge.parent == table else set()
+    return found
+
+
+def landed_columns(route: Route, routing: Routing) -> tuple[ColumnPlan, ...]:
+    """The columns that are read: those of slices; of a bridge only its keys and what filters it."""
+    if route.is_written:
+        return tuple(c for c in route.columns if c.is_written)
+    wanted = key_columns(route.table, routing.routes.values()) | {route.soft_delete}
+    return tuple(c for c in route.columns if c.name in wanted and c.is_written)

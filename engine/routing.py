@@ -1,0 +1,245 @@
+"""A route for every table, with its reason: whose rows they are, by which edges, and what is still to be decided.
+
+Example: `organizations` is the tenant table; `projects.organization_id` makes projects *direct*; `tasks.project_id` makes tasks
+*indirect*; `countries: shared` is *shared*; whatever cannot reach the tenant table is *excluded* (default deny).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from engine.columns import ColumnPlan
+from engine.graph import Edge, reached
+from engine.names import SliceName
+from engine.schema import Schema, TableName
+
+Kind = Literal["tenant", "direct", "indirect", "membership", "shared", "shared: referenced", "whole", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What the user decided of one table, names resolved (from the workspace file)."""
+
+    shared: bool = False
+    excluded: bool = False
+    through: tuple[Edge, ...] = ()
+    via: tuple[Edge, ...] = ()
+    where: str | None = None
+    soft_delete: str | None = None
+    unassigned: str | None = None
+    hides: tuple[str, ...] = ()
+    quarantine: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the rows of one table reach their tenant.
+
+    `edges` are the owner edges that have a say; `joins` the edges joining table → member that place a membership table;
+    `bridge` marks an excluded table whose key columns judge others; `review` is the open decision that keeps it excluded.
+    `unassigned` is the condition under which rows without a vote are everybody's ("true" for all of them).
+    """
+
+    table: TableName
+    kind: Kind
+    reason: str
+    edges: tuple[Edge, ...] = ()
+    joins: tuple[Edge, ...] = ()
+    bridge: bool = False
+    review: str | None = None
+    where: str | None = None
+    soft_delete: str | None = None
+    unassigned: str | None = None
+    hides: tuple[str, ...] = ()
+    quarantine: int | None = None
+    path: tuple[str, ...] = ()
+    columns: tuple[ColumnPlan, ...] = ()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether its rows are in slices."""
+        return self.kind != "excluded"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether its rows get a tenant by the row rule (a bridge's too)."""
+        return self.bridge or self.kind in ("tenant", "direct", "indirect", "membership")
+
+    @property
+    def is_shared(self) -> bool:
+        """Whole, or in part, in every slice."""
+        return self.kind.startswith("shared")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKey:
+    """The tenant table, its unique key column, and the column with the display name."""
+
+    table: TableName
+    key: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The routes of all tables of a workspace, and what the tables are called inside a slice."""
+
+    tenant: TenantKey
+    routes: Mapping[TableName, Route]
+    names: Mapping[TableName, SliceName]
+    timezone: str = "UTC"
+    views: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def written(self) -> list[Route]:
+        """The routes of tables that are in slices, in the order of their names in a slice."""
+        return sorted((r for r in self.routes.values() if r.is_written), key=lambda r: str(self.names[r.table]))
+
+    @property
+    def judged(self) -> list[Route]:
+        """The routes of tables that get a tenant by the row rule, sorted by name."""
+        return sorted((r for r in self.routes.values() if r.is_judged), key=lambda r: r.table)
+
+    @property
+    def open_decisions(self) -> list[Route]:
+        """Tables that stay excluded until somebody decides."""
+        return [r for r in self.routes.values() if r.review is not None]
+
+
+def route_tables(schema: Schema, edges: Iterable[Edge], tenant: TenantKey, plans: Mapping[TableName, TablePlan]) -> dict[TableName, Route]:
+    """A route for every table of the schema, by rules.md 1: default deny, open decisions stay excluded with `review`.
+
+    `edges` are all accepted edges of the graph (declared, configured, inferred); `plans` what the user decided.
+    """
+    graph = _OwnerGraph(schema, list(edges), tenant.table, plans)
+    open_tables: dict[TableName, str] = {}
+    while True:
+        known = graph.reach(set(open_tables))
+        new = {t: why for t in known if (why := graph.undecided(t, known)) is not None}
+        if not new:
+            break
+        open_tables.update(new)
+    return {table.name: _with_plan(graph.route(table.name, known, open_tables), plans.get(table.name)) for table in schema}
+
+
+def _with_plan(route: Route, plan: TablePlan | None) -> Route:
+    if plan is None:
+        return route
+    return replace(
+        route, where=plan.where, soft_delete=plan.soft_delete, unassigned=plan.unassigned, hides=plan.hides, quarantine=plan.quarantine
+    )
+
+
+class _OwnerGraph:
+    """The owner edges of a schema under the user's decisions, and what can be reached over them."""
+
+    def __init__(self, schema: Schema, edges: list[Edge], tenant: TableName, plans: Mapping[TableName, TablePlan]) -> None:
+        self.schema, self.edges, self.tenant, self.plans = schema, edges, tenant, plans
+        self.shared = {t for t, p in plans.items() if p.shared}
+        self.members = {t: p.through for t, p in plans.items() if p.through}
+        self.joins = {(edge.child, edge.parent) for through in self.members.values() for edge in through}
+
+    def candidates(self, table: TableName) -> list[Edge]:
+        """The edges of a table that could have a say: neither its own decision nor reachability is asked yet."""
+        plan = self.plans.get(table, TablePlan())
+        if table == self.tenant or table in self.shared or table in self.members:
+            return []
+        if plan.via:
+            return list(plan.via)
+        return [e for e in self.edges if e.child == table and not e.actor and self._may_own(e)]
+
+    def _may_own(self, edge: Edge) -> bool:
+        return edge.parent not in self.shared and (edge.child, edge.parent) not in self.joins
+
+    def reach(self, undecided: set[TableName], *, over_members: bool = True) -> set[TableName]:
+        """The tables whose rows can reach the tenant table, none of them undecided."""
+
+        def leads(known: set[TableName]) -> Iterable[TableName]:
+            sources = known if over_members else known - set(self.members)
+            for name in self.schema.tables:
+                if name in known or name in undecided:
+                    continue
+                joined = any(edge.child in known for edge in self.members.get(name, ()))
+                decided = over_members or bool(self.plans.get(name, TablePlan()).via)
+                parents = known if decided else sources
+                if joined or any(e.parent in parents and not e.is_self_reference for e in self.candidates(name)):
+                    yield name
+
+        return reached({self.tenant}, leads)
+
+    def undecided(self, table: TableName, known: set[TableName]) -> str | None:
+        """Why a reached table is an open decision, or None."""
+        plan = self.plans.get(table, TablePlan())
+        if table == self.tenant or plan.via or table in self.members:
+            return None
+        to_tenant = [e for e in self.candidates(table) if e.parent == self.tenant]
+        if len(to_tenant) > 1:
+            columns = ", ".join("+".join(e.columns) for e in to_tenant)
+            return f"{len(to_tenant)} columns point at the tenant table ({columns}): say which one owns the row with via:"
+        undecided = {t for t in self.schema.tables if t not in known}
+        if table not in self.reach(undecided, over_members=False):
+            return "placed only through a member, who may change tenants: confirm with via:, or leave it excluded"
+        return None
+
+    def route(self, table: TableName, known: set[TableName], open_tables: Mapping[TableName, str]) -> Route:
+        """The route of one table."""
+        plan = self.plans.get(table, TablePlan())
+        if table == self.tenant:
+            return Route(table, "tenant", "the tenant table")
+        if plan.shared:
+            return self._shared(table, plan, known)
+        if table in open_tables:
+            return Route(table, "excluded", "an open decision", review=open_tables[table])
+        if table not in known:
+            reason = "excluded in the workspace file" if plan.excluded else f"no way to {self.tenant.table}"
+            return Route(table, "excluded", reason)
+        if table in self.members:
+            joins = tuple(e for e in self.members[table] if e.child in known)
+            return self._bridged(Route(table, "membership", "by its joining rows", joins=joins, path=tuple(e.label for e in joins)), plan, known)
+        edges = tuple(e for e in self.candidates(table) if e.parent in known)
+        kind: Kind = "direct" if any(e.parent == self.tenant for e in edges) else "indirect"
+        reason = "via: in the workspace file" if plan.via else _origins(edges)
+        return self._bridged(Route(table, kind, reason, edges, path=self._path(table, known)), plan, known)
+
+    def _bridged(self, route: Route, plan: TablePlan, known: set[TableName]) -> Route:
+        if not plan.excluded:
+            return route
+        needed = any(route.table in (e.parent for e in self.candidates(t)) for t in known if t != route.table)
+        needed = needed or any(e.child == route.table for m in self.members.values() for e in m)
+        if not needed:
+            return Route(route.table, "excluded", "excluded in the workspace file")
+        return replace(route, kind="excluded", bridge=True, reason="excluded in the workspace file; its keys judge other tables")
+
+    def _shared(self, table: TableName, plan: TablePlan, known: set[TableName]) -> Route:
+        owners = [e for e in self.edges if e.child == table and e.parent in known and not e.actor and not e.is_self_reference]
+        leaks = sorted({c for e in owners for c in e.columns} - set(plan.hides))
+        if leaks:
+            shown = ", ".join(leaks)
+            return Route(table, "excluded", "an open decision", review=f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it")
+        return Route(table, "shared", "shared in the workspace file")
+
+    def _path(self, table: TableName, known: set[TableName]) -> tuple[str, ...]:
+        """A shortest way to the tenant table, one label a hop."""
+        ways: dict[TableName, tuple[str, ...]] = {self.tenant: ()}
+        level = [self.tenant]
+        children = [e for t in known for e in (*self.candidates(t), *(_turned(j) for j in self.members.get(t, ())))]
+        while level:
+            after: list[TableName] = []
+            for edge in sorted(children):
+                if edge.parent in level and edge.child not in ways:
+                    ways[edge.child] = (edge.label, *ways[edge.parent])
+                    after.append(edge.child)
+            level = after
+        return ways.get(table, ())
+
+
+def _turned(edge: Edge) -> Edge:
+    """The same edge walked from the member to its joining table."""
+    return replace(edge, child=edge.parent, columns=edge.parent_columns, parent=edge.child, parent_columns=edge.columns)
+
+
+def _origins(edges: Iterable[Edge]) -> str:
+    kinds = sorted({edge.origin for edge in edges})
+    return " and ".join(kinds) + " relationships"

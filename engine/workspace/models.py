@@ -1,0 +1,163 @@
+"""The workspace file as typed models (pydantic). The file's own words; `contract.md` of the design is their list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from engine.workspace.syntax import Relationship, parse_relationship, parse_share
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+def _relationship_text(text: str) -> str:
+    parse_relationship(text)
+    return text
+
+
+RelationshipText = Annotated[str, AfterValidator(_relationship_text)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(_Model):
+    """A database or a set of files. `url` keeps its `${NAME}` until it is used."""
+
+    kind: str
+    url: str = ""
+    schemas: list[str] | None = None
+    exclude: list[str] = []
+    schedule: str | None = None
+    incremental: dict[str, dict[str, str]] = {}
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("every ") and len(value.split()) not in (5, 6):
+            raise ValueError('a schedule is a cron line of five fields or "every 10m"')
+        return value
+
+
+class ParentConfig(_Model):
+    """The hierarchy of tenants."""
+
+    column: str
+    data: Literal["none", "rollup"] = "none"
+
+
+class TenantsConfig(_Model):
+    """Who a tenant is."""
+
+    table: str
+    key: str | None = None
+    name: str | None = None
+    parent: ParentConfig | None = None
+    gone_after: str = "7d"
+
+    @field_validator("gone_after")
+    @classmethod
+    def _duration(cls, value: str) -> str:
+        if re.fullmatch(r"\d+[smhd]", value) is None:
+            raise ValueError("a time is a number and s, m, h or d: 7d")
+        return value
+
+
+class TableConfig(_Model):
+    """What the user says of one table. All fields are optional; a bare word stands for a route."""
+
+    route: Literal["shared", "excluded"] | None = None
+    shared: Literal[True, "referenced"] | None = None
+    through: str | None = None
+    via: list[str] = []
+    where: str | None = None
+    soft_delete: str | None = None
+    unassigned: Literal["shared"] | dict[Literal["shared"], str] | None = None
+    hides: list[str] = []
+    quarantine: int | None = Field(default=None, ge=0, le=100, description="whole percent")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value == "shared":
+                return {"shared": True}
+            if value == "excluded":
+                return {"route": "excluded"}
+            raise ValueError(f"{value!r} is no route to configure; it is shared, excluded, or a mapping with via, through, where, …")
+        if isinstance(value, dict):
+            value = dict(value)
+            if isinstance(value.get("via"), str):
+                value["via"] = [value["via"]]
+            if isinstance(value.get("hides"), str):
+                value["hides"] = [value["hides"]]
+            if "quarantine" in value:
+                value["quarantine"] = parse_share(value["quarantine"])
+        return value
+
+    @property
+    def is_shared(self) -> bool:
+        """Whole in every slice, or the referenced rows of it."""
+        return self.shared is not None
+
+    @property
+    def is_excluded(self) -> bool:
+        """In no slice."""
+        return self.route == "excluded"
+
+
+class ColumnConfig(_Model):
+    """What the user says of one column."""
+
+    mask: Literal["sha256", "blank", "partial", "drop", "none"] | None = None
+    type: str | None = None
+    normalise: Literal["lower", "rtrim", "lower_rtrim"] | None = None
+
+
+class Workspace(_Model):
+    """One workspace file. `path` is where it was read from, and is no part of it."""
+
+    version: Literal[1]
+    workspace: Slug
+    name: str = ""
+    timezone: str = "UTC"
+    sources: dict[Slug, SourceConfig] = Field(min_length=1)
+    tenants: TenantsConfig
+    relationships: list[RelationshipText] = []
+    actors: list[str] = []
+    tables: dict[str, TableConfig] = {}
+    columns: dict[str, ColumnConfig] = {}
+    columns_default: Literal["review", "include"] = "review"
+    views: Literal["recompute", "ignore"] = "ignore"
+    caller_sql: bool = False
+    storage_version: str = Field(default="v1.4.0", pattern=r"^v\d+\.\d+\.\d+$")
+    dashboards: str = "dashboards/*.yaml"
+    path: Path = Field(default=Path("slicehouse.yaml"), exclude=True)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin")
+        return value
+
+    @property
+    def title(self) -> str:
+        """The name, or the slug where there is none."""
+        return self.name or self.workspace
+
+    @property
+    def configured(self) -> list[Relationship]:
+        """The relationships of the file, parsed, in its order."""
+        return [parse_relationship(text) for text in self.relationships]
+
+    @property
+    def lock_path(self) -> Path:
+        """Where the reviewed routing of this file lies: `routes.lock`, or `<stem>.routes.lock`."""
+        name = "routes.lock" if self.path.name == "slicehouse.yaml" else f"{self.path.stem}.routes.lock"
+        return self.path.parent / name

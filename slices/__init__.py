@@ -1,0 +1,1 @@
+"""Arrow in, one DuckDB file per tenant out."""

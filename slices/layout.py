@@ -1,0 +1,95 @@
+"""The only place that knows paths and names of files. Names are made from our own ids alone, never from a tenant's key.
+
+    home/
+      catalog.sqlite              the catalog
+      secret                      the installation's own key (0600)
+      postgres/ …                 the demo's server, where it runs
+      workspaces/ws_…/
+        refresh.lock              one refresh at a time
+        snapshots/sn_…/           landed Parquet and snapshot.json
+        held/rn_…/                hashes of the row keys that each version of that run holds
+        runs/rn_…/                work of a refresh; removed when it ends
+        tenants/tn_…/sv_….duckdb  a version, and sv_….json, its manifest
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import StorageError
+from engine.ids import is_id
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders and files of one installation."""
+
+    path: Path
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite catalog."""
+        return self.path / "catalog.sqlite"
+
+    @property
+    def secret(self) -> Path:
+        """The installation's key: 32 random bytes, readable by its owner alone."""
+        return self.path / "secret"
+
+    def workspace(self, workspace: str) -> WorkspaceFolder:
+        """The folder of a workspace; `workspace` is its ws_… id."""
+        if not is_id(workspace, "ws"):
+            raise StorageError("That is no workspace id.", code="layout")
+        return WorkspaceFolder(self.path / "workspaces" / workspace)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFolder:
+    """Everything of one workspace."""
+
+    path: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held while a refresh is at work."""
+        return self.path / "refresh.lock"
+
+    @property
+    def snapshots(self) -> Path:
+        """One folder a snapshot."""
+        return self.path / "snapshots"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a refresh at work."""
+        return self.path / "runs"
+
+    @property
+    def held(self) -> Path:
+        """One folder a run: what its versions hold, as hashes of row keys."""
+        return self.path / "held"
+
+    @property
+    def tenants(self) -> Path:
+        """One folder a tenant."""
+        return self.path / "tenants"
+
+    def run(self, run: str) -> Path:
+        """The work folder of a run."""
+        return self.runs / _checked(run, "rn")
+
+    def slice(self, tenant: str, version: str) -> Path:
+        """The file of one version of one tenant."""
+        return self.tenants / _checked(tenant, "tn") / f"{_checked(version, 'sv')}.duckdb"
+
+    def manifest(self, tenant: str, version: str) -> Path:
+        """The manifest of one version of one tenant."""
+        return self.slice(tenant, version).with_suffix(".json")
+
+
+def _checked(text: str, prefix: str) -> str:
+    if re.fullmatch(r"[a-z]{2}_[0-9a-z]{26}", text) is None or not text.startswith(prefix):
+        raise StorageError(f"{prefix}_… was expected.", code="layout")
+    return text

@@ -1,0 +1,313 @@
+"""The statements of the row rule and of slices, composed from quoted names (`engine.sql`).
+
+Tables of the work database, for the table with number n:
+    l{n}   view of its landed files: ord, c0, c1, …
+    v{n}   its verdicts: ord, own (filtered by itself), state, t, reason, filtered, and the key columns k0, k1, … by which others judge
+    m{n}   where a member is placed: ord, t
+    p{n}   view over v{n}: one row a place, for members; v{n} itself for others
+State: 0 undecided, 1 owned, 2 everybody's, 3 quarantined. An edge answers NULL (abstains), t ≥ 0 (votes), or a fault < 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from engine.sql import integers, name, read_parquet, text
+
+
+class State(IntEnum):
+    """What is known of a row."""
+
+    UNDECIDED = 0
+    OWNED = 1
+    EVERYBODY = 2
+    QUARANTINED = 3
+
+
+class Reason(IntEnum):
+    """Why a row is quarantined; the first four are an edge's fault."""
+
+    ORPHAN = 1
+    PARENT_QUARANTINED = 2
+    PARENT_IN_SEVERAL_TENANTS = 3
+    PARENT_PARTLY_EVERYBODYS = 4
+    TWO_TENANTS = 5
+    CONTRADICTION = 6
+    UNASSIGNED = 7
+    LOOP = 8
+
+
+WAITS = -9
+# Of the least and the greatest answer of a row's edges (NULL ones do not count): state, tenant, reason.
+_STATE = f"CASE WHEN lo_ IS NULL THEN {State.UNDECIDED} WHEN lo_ < 0 OR lo_ <> hi_ THEN {State.QUARANTINED} ELSE {State.OWNED} END::TINYINT"
+_TENANT = "CASE WHEN lo_ >= 0 AND lo_ = hi_ THEN lo_ END::INTEGER"
+_REASON = f"CASE WHEN lo_ < 0 THEN -lo_ WHEN lo_ <> hi_ THEN {Reason.TWO_TENANTS} ELSE 0 END::TINYINT"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One edge as it is asked: the child's key expressions, the summary table of its parent, and that table's alias."""
+
+    keys: tuple[str, ...]
+    summary: str
+    alias: str
+
+    @property
+    def is_null(self) -> str:
+        """Whether a key column of the child is NULL."""
+        return "(" + " OR ".join(f"({k}) IS NULL" for k in self.keys) + ")"
+
+    @property
+    def join(self) -> str:
+        """The join of the parent's summary: at most one row a child row."""
+        on = " AND ".join(f"{k} = {self.alias}.k{i}" for i, k in enumerate(self.keys))
+        return f"LEFT JOIN {name(self.summary)} {self.alias} ON {on}"
+
+    @property
+    def answer(self) -> str:
+        """NULL, a tenant, a fault or WAITS."""
+        a = self.alias
+        return (
+            f"CASE WHEN {self.is_null} THEN NULL WHEN {a}.hit IS NULL THEN {-Reason.ORPHAN} WHEN {a}.open THEN {WAITS} "
+            f"WHEN {a}.bad THEN {-Reason.PARENT_QUARANTINED} WHEN {a}.lo <> {a}.hi THEN {-Reason.PARENT_IN_SEVERAL_TENANTS} "
+            f"WHEN {a}.every AND {a}.lo IS NOT NULL THEN {-Reason.PARENT_PARTLY_EVERYBODYS} WHEN {a}.every THEN NULL ELSE {a}.lo END"
+        )
+
+    @property
+    def gone(self) -> str:
+        """Whether all matching parents are filtered."""
+        return f"coalesce({self.alias}.gone, false)"
+
+
+def create_view(view: str, paths: Sequence[Path]) -> str:
+    """The view l{n} over landed files."""
+    return f"CREATE VIEW {name(view)} AS SELECT * FROM {read_parquet(paths)}"
+
+
+def places_view(number: int, is_member: bool) -> str:
+    """The view p{n}."""
+    body = f"SELECT v.* EXCLUDE (t), m.t FROM v{number} v LEFT JOIN m{number} m USING (ord)" if is_member else f"SELECT * FROM v{number}"
+    return f"CREATE VIEW p{number} AS {body}"
+
+
+def summary(target: str, parent: int, keys: Sequence[str]) -> str:
+    """One row per key value of a parent: what its matching rows say together. A duplicated key is still one row."""
+    chosen = ", ".join(f"{k} AS k{i}" for i, k in enumerate(keys))
+    not_null = " AND ".join(f"{k} IS NOT NULL" for k in keys)
+    group = ", ".join(str(i + 1) for i in range(len(keys)))
+    return (
+        f"CREATE OR REPLACE TEMP TABLE {name(target)} AS SELECT {chosen}, true AS hit, min(t) AS lo, max(t) AS hi, bool_or(state = {State.EVERYBODY}) AS every, "
+        f"bool_or(state = {State.QUARANTINED}) AS bad, bool_or(state = {State.UNDECIDED}) AS open, bool_and(filtered) AS gone "
+        f"FROM p{parent} WHERE {not_null} GROUP BY {group}"
+    )
+
+
+def own_summary(target: str, parent: int, keys: Sequence[str]) -> str:
+    """Per key value of a parent in the same group: the tenants that its rows' own straight edges give them to."""
+    chosen = ", ".join(f"{k} AS k{i}" for i, k in enumerate(keys))
+    not_null = " AND ".join(f"{k} IS NOT NULL" for k in keys)
+    group = ", ".join(str(i + 1) for i in range(len(keys)))
+    return (
+        f"CREATE OR REPLACE TEMP TABLE {name(target)} AS SELECT {chosen}, min(t) AS lo, max(t) AS hi FROM v{parent} "
+        f"WHERE state = {State.OWNED} AND {not_null} GROUP BY {group}"
+    )
+
+
+def tenant_table(number: int, own: str, keys: Sequence[str]) -> str:
+    """v{n} of the tenant table: row i of it is tenant i."""
+    return (
+        f"CREATE TABLE v{number} AS SELECT ord, {own} AS own, {State.OWNED}::TINYINT AS state, "
+        f"CAST(row_number() OVER (ORDER BY ord) - 1 AS INTEGER) AS t, 0::TINYINT AS reason, {own} AS filtered{_stored(keys)} FROM l{number}"
+    )
+
+
+def tenant_rows(number: int, key: str, shown: str) -> str:
+    """Tenant number, canonical key, display name, filtered: in the order of the number."""
+    return (
+        f"SELECT v.t, CAST({key} AS VARCHAR) AS key, CAST({shown} AS VARCHAR) AS name, v.filtered FROM l{number} JOIN v{number} v USING (ord) ORDER BY v.t"
+    )
+
+
+def straight(number: int, own: str, asks: Sequence[Ask], keys: Sequence[str]) -> str:
+    """v{n} by straight edges alone: one distinct vote and no fault is owned; a fault or two votes is quarantined; else undecided."""
+    answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
+    gone = " OR ".join(f"coalesce(a{i} >= 0 AND g{i}, false)" for i in range(len(asks)))
+    inner = f"SELECT ord, {own} AS own{_stored(keys)}{', ' + answers if asks else ''}"
+    inner += "".join(f", {a.gone} AS g{i}" for i, a in enumerate(asks))
+    inner += f" FROM l{number} " + " ".join(a.join for a in asks)
+    low, high = _extremes(len(asks))
+    kept = "".join(f", k{i}" for i in range(len(keys)))
+    return (
+        f"CREATE TABLE v{number} AS SELECT ord, own, {_STATE} AS state, {_TENANT} AS t, {_REASON} AS reason, "
+        f"own{' OR ' + gone if asks else ''} AS filtered{kept} FROM (SELECT *, {low} AS lo_, {high} AS hi_ FROM ({inner}))"
+    )
+
+
+def undecided(number: int, keys: Sequence[str]) -> str:
+    """u{n}: the rows whose straight edges all abstain, with their keys for the edges that are asked next."""
+    chosen = ", ".join(["l.ord", *(f"{k} AS r{i}" for i, k in enumerate(keys))])
+    return (
+        f"CREATE OR REPLACE TEMP TABLE u{number} AS SELECT {chosen} FROM l{number} l SEMI JOIN "
+        f"(SELECT ord FROM v{number} WHERE state = {State.UNDECIDED}) w ON l.ord = w.ord"
+    )
+
+
+def settle(number: int, asks: Sequence[Ask], everybody: str | None) -> str:
+    """The undecided rows whose every asked edge has answered: what they are now. `everybody` is a condition on l{n}, or None."""
+    answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
+    joins = " ".join(a.join for a in asks)
+    low, high = _extremes(len(asks))
+    waits = " OR ".join(f"coalesce(a{i} = {WAITS}, false)" for i in range(len(asks))) or "false"
+    all_rows = f"everybody_{number}" if everybody else None
+    free = f"CASE WHEN ord IN (SELECT ord FROM {all_rows}) THEN {State.EVERYBODY} ELSE {State.QUARANTINED} END" if all_rows else str(int(State.QUARANTINED))
+    return (
+        f"CREATE OR REPLACE TEMP TABLE s{number} AS SELECT ord, CASE WHEN lo_ IS NULL THEN {free} ELSE {_STATE} END::TINYINT AS state, "
+        f"{_TENANT} AS t, CASE WHEN lo_ IS NULL THEN {Reason.UNASSIGNED} ELSE {_REASON} END::TINYINT AS reason "
+        f"FROM (SELECT *, {low} AS lo_, {high} AS hi_ FROM (SELECT u.ord{', ' + answers if asks else ''} FROM u{number} u SEMI JOIN "
+        f"(SELECT ord FROM v{number} WHERE state = {State.UNDECIDED}) w ON u.ord = w.ord {joins}) WHERE NOT ({waits}))"
+    )
+
+
+def everybody_rows(number: int, condition: str) -> str:
+    """The rows that are everybody's where nobody claims them."""
+    return f"CREATE OR REPLACE TEMP TABLE everybody_{number} AS SELECT ord FROM w{number} WHERE ({condition}) IS TRUE"
+
+
+def apply_settled(number: int) -> str:
+    """Writes what `settle` found."""
+    return f"UPDATE v{number} SET state = s.state, t = s.t, reason = CASE WHEN s.state = {State.QUARANTINED} THEN s.reason ELSE 0 END FROM s{number} s WHERE v{number}.ord = s.ord"
+
+
+def count_settled(number: int) -> str:
+    """How many rows `settle` found."""
+    return f"SELECT count(*) FROM s{number}"
+
+
+def count_undecided(number: int) -> str:
+    """How many rows are undecided."""
+    return f"SELECT count(*) FROM v{number} WHERE state = {State.UNDECIDED}"
+
+
+def close_loops(number: int) -> str:
+    """What still waits is a loop in the data."""
+    return f"UPDATE v{number} SET state = {State.QUARANTINED}, reason = {Reason.LOOP} WHERE state = {State.UNDECIDED}"
+
+
+def contradictions(number: int, asks: Sequence[Ask]) -> str:
+    """c{n}: owned rows with an edge inside the group to a row whose own straight edges give it to another tenant."""
+    clash = " OR ".join(f"coalesce({a.alias}.lo <> v.t OR {a.alias}.hi <> v.t, false)" for a in asks)
+    joins = " ".join(a.join for a in asks)
+    return (
+        f"CREATE OR REPLACE TEMP TABLE c{number} AS SELECT l.ord FROM l{number} l JOIN v{number} v ON l.ord = v.ord AND v.state = {State.OWNED} {joins} WHERE {clash}"
+    )
+
+
+def apply_contradictions(number: int) -> str:
+    """Writes what `contradictions` found."""
+    return (
+        f"UPDATE v{number} SET state = {State.QUARANTINED}, reason = {Reason.CONTRADICTION}, t = NULL FROM c{number} c WHERE v{number}.ord = c.ord"
+    )
+
+
+def filter_by_parents(number: int, asks: Sequence[Ask]) -> str:
+    """f{n}: rows placed by the edges asked last, one of which votes through parents that are all filtered."""
+    gone = " OR ".join(f"coalesce(({a.answer}) >= 0 AND {a.gone}, false)" for a in asks)
+    joins = " ".join(a.join for a in asks)
+    return (
+        f"CREATE OR REPLACE TEMP TABLE f{number} AS SELECT u.ord FROM u{number} u JOIN v{number} v ON u.ord = v.ord AND NOT v.filtered {joins} WHERE {gone}"
+    )
+
+
+def apply_filtered(number: int) -> str:
+    """Writes what `filter_by_parents` found."""
+    return f"UPDATE v{number} SET filtered = true FROM f{number} f WHERE v{number}.ord = f.ord"
+
+
+def count_filtered(number: int) -> str:
+    """How many rows `filter_by_parents` found."""
+    return f"SELECT count(*) FROM f{number}"
+
+
+def member_table(number: int, own: str, keys: Sequence[str]) -> list[str]:
+    """v{n} and m{n} of a membership table, all rows undecided."""
+    return [
+        f"CREATE TABLE v{number} AS SELECT ord, {own} AS own, {State.UNDECIDED}::TINYINT AS state, NULL::INTEGER AS t, 0::TINYINT AS reason, "
+        f"{own} AS filtered{_stored(keys)} FROM l{number}",
+        f"CREATE TABLE m{number} (ord BIGINT, t INTEGER)",
+    ]
+
+
+def settle_members(number: int, member_keys: Sequence[str], joining: int, joining_keys: Sequence[str]) -> list[str]:
+    """Members none of whose joining rows is undecided: placed in each tenant that owns one, else quarantined."""
+    on = " AND ".join(f"v.{m} = j.{k}" for m, k in zip(member_keys, joining_keys, strict=True))
+    return [
+        f"CREATE OR REPLACE TEMP TABLE s{number} AS SELECT v.ord, CASE WHEN count(j.t) FILTER (j.state = {State.OWNED}) > 0 THEN {State.OWNED} "
+        f"ELSE {State.QUARANTINED} END::TINYINT AS state, NULL::INTEGER AS t, {Reason.UNASSIGNED}::TINYINT AS reason "
+        f"FROM v{number} v LEFT JOIN p{joining} j ON {on} WHERE v.state = {State.UNDECIDED} "
+        f"GROUP BY v.ord HAVING NOT coalesce(bool_or(j.state = {State.UNDECIDED}), false)",
+        f"INSERT INTO m{number} SELECT DISTINCT v.ord, j.t FROM v{number} v SEMI JOIN s{number} s ON v.ord = s.ord JOIN p{joining} j ON {on} "
+        f"WHERE j.state = {State.OWNED} AND j.t IS NOT NULL",
+    ]
+
+
+def filter_members(number: int, tenants: int) -> str:
+    """A member whose every tenant is filtered is filtered."""
+    return (
+        f"UPDATE v{number} SET filtered = true FROM (SELECT m.ord FROM m{number} m JOIN v{tenants} t ON m.t = t.t GROUP BY m.ord "
+        f"HAVING bool_and(t.filtered)) g WHERE v{number}.ord = g.ord"
+    )
+
+
+def shared_table(number: int, own: str) -> str:
+    """v{n} of a shared table: everybody's, unless filtered by itself."""
+    return f"CREATE TABLE v{number} AS SELECT ord, {own} AS own, {State.EVERYBODY}::TINYINT AS state, NULL::INTEGER AS t, 0::TINYINT AS reason, {own} AS filtered FROM l{number}"
+
+
+def named_view(number: int, columns: Sequence[tuple[str, str]]) -> str:
+    """The view w{n}: landed rows with the source's names and types; `columns` are pairs of expression and name."""
+    chosen = "".join(f", {expression} AS {name(shown)}" for expression, shown in columns)
+    return f"CREATE OR REPLACE TEMP VIEW w{number} AS SELECT ord{chosen} FROM l{number}"
+
+
+def where_rows(number: int, condition: str) -> str:
+    """x{n}: the ordinals of the rows for which a user's condition is not true."""
+    return f"CREATE OR REPLACE TABLE x{number} AS SELECT ord FROM w{number} WHERE ((\n{condition}\n) IS TRUE) IS FALSE"
+
+
+def in_where(number: int) -> str:
+    """Whether a row is in x{n}."""
+    return f"(ord IN (SELECT ord FROM x{number}))"
+
+
+def table_exists(table: str) -> str:
+    """How many tables have that name."""
+    return f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {text(table)}"
+
+
+def verdict_counts(number: int) -> str:
+    """One row: rows, owned, shared, filtered, quarantined."""
+    return (
+        f"SELECT count(*), count(*) FILTER (state = {State.OWNED} AND NOT filtered), count(*) FILTER (state = {State.EVERYBODY} AND NOT filtered), "
+        f"count(*) FILTER (filtered), count(*) FILTER (state = {State.QUARANTINED} AND NOT filtered) FROM v{number}"
+    )
+
+
+def reason_counts(number: int) -> str:
+    """Rows quarantined per reason."""
+    return f"SELECT reason, count(*) FROM v{number} WHERE state = {State.QUARANTINED} AND NOT filtered GROUP BY 1 ORDER BY 1"
+
+
+def _stored(keys: Sequence[str]) -> str:
+    return "".join(f", {k} AS k{i}" for i, k in enumerate(keys))
+
+
+def _extremes(count: int) -> tuple[str, str]:
+    if count == 0:
+        return "NULL::INTEGER", "NULL::INTEGER"
+    if count == 1:
+        return "a0", "a0"
+    listed = ", ".join(f"a{i}" for i in range(count))
+    return f"least({listed})", f"greatest({listed})"

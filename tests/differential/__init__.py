@@ -1,0 +1,1 @@
+"""Differential tests: a panel on a slice answers what PostgreSQL answers for that tenant's rows."""

@@ -1,0 +1,453 @@
+"""Random cases of the row rule: `cases()`.
+
+Tables are made first, then what the workspace file says of them, then rows. Every row is drawn with a home, a tenant that its
+keys mostly agree on, so that owned rows are common and disagreement is not the rule.
+
+So that examples shrink, a table, an edge and a row each have a draw of their own that drops them at 0 and moves no other draw:
+all tables, edges and rows are drawn, and what is dropped is left out at the end.
+
+Only what `check` would accept comes out: via names owner edges whose parents reach the tenant table and leaves one edge at
+most to it; through names the one edge, to a unique key, of a joining table that reaches the tenant table without the member;
+shared tables point at shared tables alone; unassigned: shared has one owner edge. Open decisions do come out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from tests.rowrule.case import Case, Column, ColumnType, Edge, Table, Value
+from tests.rowrule.routes import routing
+
+Kind = Literal["int", "bigint", "text", "digits"]
+Role = Literal["owned", "shared", "excluded", "alone"]
+TENANTS = "orgs"
+MOST_ROWS = 12
+MOST_TENANTS = 4
+VALUES: dict[Kind, tuple[int | str, ...]] = {
+    "int": (1, 2, 3, 0, 4, 5, 6, -1, 7, 8, 9, 10),
+    "bigint": tuple(2**53 + n for n in range(MOST_ROWS + 1)),  # neighbours are equal as floats
+    "text": ("a", "b", "A", "a ", "1", "01", "\u00e9", "e\u0301", "", " 1", "key:a", "'\"%"),
+    "digits": ("1", "2", "01", "3", "-1", "0", "4", "10", "5", "6", "7", "8"),
+}
+COLUMN_TYPES: dict[Kind, ColumnType] = {"int": "int", "bigint": "bigint", "text": "text", "digits": "text"}
+OTHER_KINDS: dict[Kind, tuple[Kind, ...]] = {
+    "int": ("text", "bigint"),
+    "bigint": ("text",),
+    "text": ("text",),
+    "digits": ("int",),
+}
+ROLES: tuple[Role, ...] = ("owned",) * 12 + ("shared", "shared", "excluded", "excluded", "alone")
+
+
+@dataclass(frozen=True, slots=True)
+class Dice:
+    """What is drawn beforehand of a table's configuration."""
+
+    kept: bool
+    via: tuple[int, int, int]  # used where the first is 4; which edges
+    unassigned: int
+    gone: int
+
+
+@dataclass(slots=True)
+class Schema:
+    """Tables and edges while they are drawn; `kinds[table][column]` are the kinds of values, in the columns' order."""
+
+    names: list[str]
+    roles: dict[str, Role]
+    kinds: dict[str, dict[str, Kind]]
+    homes: dict[str, list[int | None]]  # of every place for a row, the home; None: no row
+    dice: dict[str, Dice]
+    mess: int  # 0 to 3: how often keys disagree
+    pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    edges: list[Edge] = field(default_factory=list)
+    sparse: set[Edge] = field(default_factory=set)  # edges that are often NULL
+    wild: set[Edge] = field(default_factory=set)  # edges whose keys agree with no home
+    dropped: set[Edge] = field(default_factory=set)
+    system: str = ""  # a table with one way, that rows of everybody's may be in
+    member: dict[str, str] = field(default_factory=dict)  # what through would say
+
+    @property
+    def owned(self) -> list[str]:
+        return [t for t in self.names[1:] if self.roles[t] == "owned"]
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables that are not dropped."""
+        return [t for t in self.names if self.dice[t].kept]
+
+    @property
+    def kept_edges(self) -> tuple[Edge, ...]:
+        return tuple(e for e in self.edges if e not in self.dropped and {e.child, e.parent} <= set(self.tables))
+
+    @property
+    def free(self) -> list[str]:
+        return [t for t in self.owned if t != self.system]
+
+    def first_edge(self, table: str) -> Edge | None:
+        return next((e for e in self.edges if e.child == table), None)
+
+
+@st.composite
+def cases(draw: st.DrawFn, most_tables: int = 8) -> Case:
+    """A case of 2 to `most_tables` tables with 0 to 12 rows each (1 to 4 tenants)."""
+    schema = draw(schemas(most_tables))
+    return draw(rows_for(schema, configured(schema)))
+
+
+def one_in(draw: st.DrawFn, n: int) -> bool:
+    """True once in n; shrinks to False."""
+    return draw(st.integers(0, n - 1)) == n - 1
+
+
+@st.composite
+def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
+    """Tables with their keys and edges, without rows."""
+    names = [TENANTS, *(f"t{i}" for i in range(1, draw(st.integers(2, most_tables))))]
+    roles: dict[str, Role] = {name: draw(st.sampled_from(ROLES)) for name in names[1:]}
+    tenants = draw(st.sampled_from((2, 1, 3, 4)))  # two are the least that can be mistaken for each other
+    homes: dict[str, list[int | None]] = {name: _draw_homes(draw, tenants) for name in names[1:]}
+    homes[TENANTS] = [home if home < tenants else None for home in range(MOST_TENANTS)]
+    dice = {name: _draw_dice(draw, name) for name in names}
+    kinds: dict[str, dict[str, Kind]] = {name: {} for name in names}
+    schema = Schema(names, {TENANTS: "owned", **roles}, kinds, homes, dice, mess=draw(st.integers(0, 3)))
+    system, cycle, member = draw(st.booleans()), draw(st.integers(0, 2)) > 0, draw(st.integers(0, 2)) > 0
+    for name in names:
+        _draw_keys(draw, schema, name)
+    if system and len(schema.owned) > 1:
+        schema.system = draw(st.sampled_from(schema.owned))
+    for i, name in enumerate(names[1:], 1):
+        _draw_first_edge(draw, schema, name, i)
+    for name in names:
+        _draw_more_edges(draw, schema, name)
+    if schema.system:
+        _draw_system_rows(draw, schema)
+    if cycle and len(schema.free) > 1:
+        _draw_cycle(draw, schema)
+    if member and len(schema.free) > 1:
+        _draw_member(draw, schema)
+    return schema
+
+
+def _draw_homes(draw: st.DrawFn, tenants: int) -> list[int | None]:
+    size = draw(st.integers(0, MOST_ROWS))
+    drawn = [draw(st.integers(0, 12)) for _ in range(MOST_ROWS)]
+    return [(n - 1) % tenants if n and i < size else None for i, n in enumerate(drawn)]
+
+
+def _draw_dice(draw: st.DrawFn, name: str) -> Dice:
+    kept = draw(st.integers(0, 15)) > 0 or name == TENANTS
+    via = (draw(st.integers(0, 4)), draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+    return Dice(kept, via, unassigned=draw(st.integers(0, 2)), gone=draw(st.integers(0, 5)))
+
+
+def _draw_keys(draw: st.DrawFn, schema: Schema, name: str) -> None:
+    """A unique id, sometimes a code that is not unique, sometimes a pair that is."""
+    kinds = schema.kinds[name]
+    kinds["id"] = draw(st.sampled_from(tuple(VALUES)))
+    if one_in(draw, 2):
+        kinds["code"] = draw(st.sampled_from(tuple(VALUES)))
+    pair = draw(st.integers(0, 5))
+    if pair >= 4:
+        area: Kind = draw(st.sampled_from(("int", "text")))
+        kinds |= {"area": area, "no": "int"} if pair == 4 else {"no": "int"}
+        schema.pairs[name] = ("area" if pair == 4 else "f0", "no")
+
+
+def _draw_first_edge(draw: st.DrawFn, schema: Schema, name: str, i: int) -> None:
+    """The edge by which a table comes to its tenant, to an earlier table."""
+    parent = TENANTS if name == schema.system else schema.names[draw(st.integers(0, i - 1))]
+    if schema.roles[name] == "shared" and schema.roles[parent] != "shared" or schema.roles[name] == "alone":
+        if schema.pairs.get(name, ("",))[0] == "f0":
+            del schema.pairs[name]
+        return
+    if schema.roles[parent] in ("shared", "alone") and schema.roles[name] != "shared":
+        parent = TENANTS
+    plain = schema.pairs.get(name, ("",))[0] == "f0"
+    _add_edge(draw, schema, name, parent, plain)
+
+
+def _draw_more_edges(draw: st.DrawFn, schema: Schema, name: str) -> None:
+    """Further edges to any table: other ways, cycles, self-references; those of the tenant table have no say."""
+    if schema.roles[name] in ("shared", "alone") or name == schema.system:
+        return
+    if name == TENANTS and schema.pairs.get(name, ("",))[0] == "f0":
+        del schema.pairs[name]
+    most = 2 if name == TENANTS else 4
+    for _ in range(draw(st.integers(0, most)) // 2):
+        parent = draw(st.sampled_from(schema.names))
+        again = any(e.child == name and e.parent == parent for e in schema.edges)
+        if parent == TENANTS and again and not one_in(draw, 2):
+            parent = name
+        _add_edge(draw, schema, name, parent, plain=False)
+
+
+def _add_edge(draw: st.DrawFn, schema: Schema, child: str, parent: str, plain: bool) -> Edge | None:
+    """Adds an edge to one of the parent's keys (to its id, from a column of the same kind, where `plain`)."""
+    key = ("id",) if plain else _draw_parent_key(draw, schema, parent)
+    if not plain and key == ("id",) and child != parent and one_in(draw, 12):
+        return _append(draw, schema, Edge(child, ("id",), parent, ("id",)))  # the child's key is the parent's
+    n = sum(e.child == child for e in schema.edges)
+    columns = tuple(f"f{n}{chr(ord('a') + k) if len(key) > 1 else ''}" for k in range(len(key)))
+    if _shares_first_column(schema, child, parent, key):
+        columns = ("f0", *columns[1:])
+    for column, parent_column in zip(columns, key, strict=True):
+        kind = schema.kinds[parent][parent_column]
+        other = kind if plain or not one_in(draw, 8) else draw(st.sampled_from(OTHER_KINDS[kind]))
+        schema.kinds[child].setdefault(column, other)
+    return _append(draw, schema, Edge(child, columns, parent, key))
+
+
+def _draw_parent_key(draw: st.DrawFn, schema: Schema, parent: str) -> tuple[str, ...]:
+    choices: list[tuple[str, ...]] = [("id",), ("id",)]
+    choices += [("code",)] * 2 if "code" in schema.kinds[parent] else []
+    pair = schema.pairs.get(parent)
+    choices += [pair] * 2 if pair and pair[0] in schema.kinds[parent] else []
+    return draw(st.sampled_from(choices))
+
+
+def _shares_first_column(schema: Schema, child: str, parent: str, key: tuple[str, ...]) -> bool:
+    """Whether order_lines.(org_id, no) can point at orders.(org_id, no) by its own org_id."""
+    own, theirs = schema.first_edge(child), schema.first_edge(parent)
+    if key != ("f0", "no") or own is None or theirs is None or child == parent:
+        return False
+    alike = (own.columns, own.parent, own.parent_columns) == (("f0",), theirs.parent, theirs.parent_columns)
+    return alike and schema.kinds[child]["f0"] == schema.kinds[parent]["f0"]
+
+
+def _append(draw: st.DrawFn, schema: Schema, edge: Edge) -> Edge | None:
+    if edge in schema.edges:
+        return None
+    schema.edges.append(edge)
+    if one_in(draw, 3):
+        schema.sparse.add(edge)
+    if draw(st.integers(0, 15)) == 0:
+        schema.dropped.add(edge)
+    return edge
+
+
+def _draw_two(draw: st.DrawFn, tables: list[str]) -> tuple[str, str]:
+    """Two different tables."""
+    return draw(st.sampled_from([(a, b) for a in tables for b in tables if a != b]))
+
+
+def _draw_way(draw: st.DrawFn, schema: Schema, table: str) -> None:
+    """Often an edge to the tenant table, where the table has none."""
+    if not any((e.child, e.parent) == (table, TENANTS) for e in schema.edges) and not one_in(draw, 6):
+        _add_edge(draw, schema, table, TENANTS, plain=True)
+
+
+def _draw_cycle(draw: st.DrawFn, schema: Schema) -> None:
+    """Two tables that point at each other, and often both at the tenant table: the way to a contradiction, or to a loop."""
+    one, other = _draw_two(draw, schema.free)
+    for child, parent in ((one, other), (other, one)):
+        edge = _add_edge(draw, schema, child, parent, plain=True)
+        if edge and draw(st.booleans()):
+            schema.wild.add(edge)
+        _draw_way(draw, schema, child)
+
+
+def _draw_system_rows(draw: st.DrawFn, schema: Schema) -> None:
+    """The system table's way is often NULL, and another table points at its code: everybody's rows beside one tenant's."""
+    parent = schema.system
+    child = draw(st.sampled_from([t for t in schema.owned if t != parent]))
+    schema.kinds[parent].setdefault("code", "int")
+    schema.sparse |= {e for e in schema.edges if e.child == parent}
+    column = f"f{sum(e.child == child for e in schema.edges)}"
+    schema.kinds[child][column] = schema.kinds[parent]["code"]
+    _append(draw, schema, Edge(child, (column,), parent, ("code",)))
+
+
+def _draw_member(draw: st.DrawFn, schema: Schema) -> None:
+    """One table becomes a member by an edge of another one, and often a third one points at the member."""
+    joining, member = _draw_two(draw, schema.free)
+    edge = _add_edge(draw, schema, joining, member, plain=True)
+    if edge is None:
+        return
+    if draw(st.booleans()):
+        schema.wild.add(edge)
+    _draw_way(draw, schema, joining)
+    alone = sum((e.child, e.parent) == (joining, member) for e in schema.edges) == 1
+    schema.member = {member: joining if alone else f"{joining}.{edge.columns[0]}"}
+    others = [t for t in schema.free if t not in (joining, member)]
+    if others and not one_in(draw, 4):
+        child = draw(st.sampled_from(others))
+        schema.sparse |= {e for e in schema.edges if e.child == child}
+        if one_in(draw, 5) and schema.pairs.get(child, ("",))[0] != "f0":
+            schema.edges = [e for e in schema.edges if e.child != child]
+        _add_edge(draw, schema, child, member, plain=True)
+
+
+def configured(schema: Schema) -> Case:
+    """A case without rows: the tables and edges kept, and of the configuration drawn what `check` would accept."""
+    gone = {t: "gone" for t in schema.tables if schema.dice[t].gone >= 4 and schema.roles[t] != "excluded"}
+    for table in gone:
+        schema.kinds[table]["gone"] = "text" if schema.dice[table].gone == 4 else "int"
+    case = Case(
+        tables=_tables(schema, {}),
+        edges=schema.kept_edges,
+        tenant_table=TENANTS,
+        tenant_key="id",
+        shared=frozenset(t for t in schema.tables if schema.roles[t] == "shared"),
+        excluded=frozenset(t for t in schema.tables if schema.roles[t] == "excluded"),
+        soft_delete=gone,
+    )
+    if schema.member and _is_accepted(replace(case, through=schema.member)):
+        case = replace(case, through=schema.member)
+    for table in schema.tables[1:]:
+        case = _with_via(case, table, schema.dice[table].via)
+    return _with_unassigned(schema, case)
+
+
+def _with_via(case: Case, table: str, via: tuple[int, int, int]) -> Case:
+    """The case with a via of one edge or two for the table, or as it was."""
+    edges = [e for e in case.edges_of(table) if case.through.get(e.parent, "").partition(".")[0] != table]
+    if via[0] != 4 or not edges or table in case.shared | case.excluded | set(case.through):
+        return case
+    named = dict.fromkeys(edges[n % len(edges)] for n in via[1:])
+    decided = replace(case, via={**case.via, table: tuple(named)})
+    return decided if _is_accepted(decided) else case
+
+
+def _is_accepted(case: Case) -> bool:
+    """Whether via and through lead to the tenant table, each member's joining table without the member."""
+    try:
+        routes = routing(case)
+    except ValueError:
+        return False
+    via_holds = all(routes.owner_edges.get(t) == edges for t, edges in case.via.items())
+    return via_holds and all(m in routes.joins and _joins_without(case, m) for m in case.through)
+
+
+def _joins_without(case: Case, member: str) -> bool:
+    """Whether the joining table has a route when the member has none."""
+    others = {m: by for m, by in case.through.items() if m != member}
+    edges = tuple(e for e in case.edges if member not in (e.child, e.parent))
+    via = {t: tuple(e for e in named if e in edges) for t, named in case.via.items()}
+    try:
+        routes = routing(replace(case, through=others, edges=edges, via=via))
+    except ValueError:
+        return False
+    return case.through[member].partition(".")[0] in routes.judged - routes.bridges
+
+
+def _with_unassigned(schema: Schema, case: Case) -> Case:
+    routes = routing(case)
+    able = [t for t in sorted(routes.judged - routes.bridges) if len(routes.owner_edges[t]) == 1]
+    chosen = [t for t in able if t == schema.system or schema.dice[t].unassigned == 2]
+    return replace(case, unassigned_shared=frozenset(chosen))
+
+
+Cells = dict[str, list[dict[str, Value]]]  # a dict by column for every place of a row, also where there is no row
+
+
+@st.composite
+def rows_for(draw: st.DrawFn, schema: Schema, case: Case) -> Case:
+    """The case with rows: ids first, then edges to columns that are no edges themselves, then the rest."""
+    cells = {table: _draw_own_columns(draw, schema, table) for table in schema.names}
+    later = [e for e in schema.edges if e.parent_columns[0] == "f0"]
+    for edge in [e for e in schema.edges if e not in later]:
+        _draw_edge_columns(draw, schema, cells, edge)
+    for table, pair in schema.pairs.items():
+        _number(cells[table], pair)
+    for edge in later:
+        _draw_edge_columns(draw, schema, cells, edge)
+    return replace(case, tables=_tables(schema, cells))
+
+
+def _draw_own_columns(draw: st.DrawFn, schema: Schema, table: str) -> list[dict[str, Value]]:
+    """Id, code, area and deletion mark of all rows of a table."""
+    kinds, rows = schema.kinds[table], list[dict[str, Value]]()
+    for i, home in enumerate(schema.homes[table]):
+        row: dict[str, Value] = {"id": VALUES[kinds["id"]][i]}
+        if "code" in kinds:
+            other = draw(st.integers(0, 6))
+            row["code"] = None if other == 6 else VALUES[kinds["code"]][other - 2 if other > 2 else home or 0]
+        if "area" in kinds:
+            row["area"] = VALUES[kinds["area"]][home or 0]
+        if "gone" in kinds:
+            mark = draw(st.integers(0, 15))
+            row["gone"] = VALUES[kinds["gone"]][mark % 4] if mark > 11 else None
+        rows.append(row)
+    return rows
+
+
+def _number(rows: list[dict[str, Value]], pair: tuple[str, str]) -> None:
+    """Numbers the rows within each value of the pair's first column, from 1."""
+    for i, row in enumerate(rows):
+        row[pair[1]] = 1 + sum(before[pair[0]] == row[pair[0]] for before in rows[:i])
+
+
+def _draw_edge_columns(draw: st.DrawFn, schema: Schema, cells: Cells, edge: Edge) -> None:
+    """Keys of a parent in each row of the child: mostly of its home, else of any, or NULL, or of none."""
+    if edge.columns == ("id",):
+        return
+    for row, home in zip(cells[edge.child], schema.homes[edge.child], strict=True):
+        key = _parent_key(schema, cells, edge, row, home, pick=draw(st.integers(0, 23)))
+        for column, value in zip(edge.columns, key, strict=True):
+            row.setdefault(column, _as(schema.kinds[edge.child][column], value))
+
+
+def _parent_key(
+    schema: Schema, cells: Cells, edge: Edge, row: dict[str, Value], home: int | None, pick: int
+) -> list[Value]:
+    """The key of a row of the parent, by the number picked; NULLs where there is no row to choose from."""
+    mess = schema.mess
+    choices = _choices(schema, cells, edge, row, None if pick > 17 - 3 * mess or edge in schema.wild else home)
+    if not choices or edge in schema.sparse and pick % 2 == 1 or pick >= 23 - mess:
+        return [None] * len(edge.columns)
+    start = pick % MOST_ROWS
+    parent = cells[edge.parent][next((i for i in choices if i >= start), choices[0])]
+    key = [parent.get(column) for column in edge.parent_columns]
+    return [*key[:-1], _near_miss(key[-1])] if pick == 22 - mess and mess > 0 else key
+
+
+def _choices(schema: Schema, cells: Cells, edge: Edge, row: dict[str, Value], home: int | None) -> list[int]:
+    """The rows of the parent that fit what the child's row has already, of one home where there are such."""
+    told = [(c, p) for c, p in zip(edge.columns, edge.parent_columns, strict=True) if c in row]
+    homes = schema.homes[edge.parent]
+    there = [i for i, parent in enumerate(cells[edge.parent]) if homes[i] is not None]
+    fitting = [i for i in there if all(cells[edge.parent][i].get(p) == row[c] for c, p in told)]
+    return [i for i in fitting if homes[i] == home] or fitting
+
+
+def _near_miss(value: Value) -> Value:
+    """A value that only a careless comparison takes for the given one (or that no row has)."""
+    if isinstance(value, int):
+        return value + (1 if value >= 2**53 else 70)
+    return None if value is None else f"{value} "
+
+
+def _as(kind: Kind, value: Value) -> Value:
+    """A parent's value as a child's column of another kind holds it; what does not fit becomes a key of nobody."""
+    if value is None or COLUMN_TYPES[kind] == "text":
+        return value if value is None or isinstance(value, str) else ("0" if value == 3 else "") + str(value)
+    if isinstance(value, int):
+        return value
+    return int(str(value)) if re.fullmatch(r"-?[0-9]+", str(value)) else -70
+
+
+def _tables(schema: Schema, cells: Cells) -> tuple[Table, ...]:
+    """The tables kept, with the rows that there are and the columns that something uses."""
+    return tuple(_table(schema, name, cells.get(name, [])) for name in schema.tables)
+
+
+def _table(schema: Schema, name: str, cells: list[dict[str, Value]]) -> Table:
+    used = {"id", "gone"} | {c for e in schema.kept_edges if e.child == name for c in e.columns}
+    used |= {c for e in schema.kept_edges if e.parent == name for c in e.parent_columns}
+    kinds = {column: kind for column, kind in schema.kinds[name].items() if column in used}
+    pair = schema.pairs.get(name)
+    return Table(
+        name=name,
+        columns=tuple(Column(column, COLUMN_TYPES[kind]) for column, kind in kinds.items()),
+        rows=tuple(
+            tuple(row.get(column) for column in kinds)
+            for row, home in zip(cells, schema.homes[name], strict=bool(cells))
+            if home is not None
+        ),
+        unique=(("id",), pair) if pair and set(pair) <= set(kinds) else (("id",),),
+    )
