@@ -69,3 +69,16 @@ def _retyped(where: str, old: str, old_source: str, new: str, new_source: str, i
     if old == new or (is_wider(old, new) and not is_key):
         return Change("reported", where, f"was {old_source} and is {new_source} now")
     return Change("stops", where, f"was {old_source} and is {new_source} now")
+
+
+def narrowed(before: Routing, after: Routing) -> bool:
+    """Whether a slice built by `before` may hold what `after` keeps out: a table, a column, an unmasked value, or rows by another rule."""
+    return any(_is_narrower(route, after.routes.get(route.table)) for route in before.routes.values() if route.is_written)
+
+
+def _is_narrower(before: Route, after: Route | None) -> bool:
+    if after is None or not after.is_written:
+        return True
+    rule = [(r.kind, r.edges, r.joins, r.where, r.soft_delete, r.unassigned) for r in (before, after)]
+    kept = {c.name: c.treatment for c in after.columns}
+    return rule[0] != rule[1] or any(c.is_written and kept.get(c.name) != c.treatment for c in before.columns)

@@ -19,10 +19,13 @@ from engine.errors import SliceUnusable
 Error = duckdb.Error
 Connection = duckdb.DuckDBPyConnection
 VERSION = duckdb.__version__
-_IS_2 = not VERSION.startswith("1.")
+IS_2 = not VERSION.startswith("1.")
+
+FUNCTION_NAMES = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', 'macro')"
+CHANGING_FUNCTIONS = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"
 
 # Settings that only 2.0 has.
-_NEW = {"async_threads": 0} if _IS_2 else {}
+_NEW = {"async_threads": 0} if IS_2 else {}
 _QUIET = {"autoinstall_known_extensions": False, "autoload_known_extensions": False} | _NEW
 
 
@@ -58,7 +61,7 @@ def builder(timezone: str, disabled_compression: str) -> Iterator[Connection]:
     Never with block_allocator_memory: it undoes the allocator setting that keeps tenants' memory apart.
     """
     config = _config(threads=1, checkpoint_threshold="1TB")
-    if _IS_2:
+    if IS_2:
         config |= {"fsync_mode": "none"}
     connection = duckdb.connect(":memory:", config=config)
     try:
@@ -84,6 +87,27 @@ def reader(path: Path, timezone: str = "UTC", threads: int = 1) -> Iterator[Conn
         connection.close()
 
 
+@contextmanager
+def proof(timezone: str) -> Iterator[Connection]:
+    """An empty in-memory database that attaches slices read-only, one after the other."""
+    connection = duckdb.connect(":memory:", config=_config(threads=1))
+    try:
+        connection.execute(sql.set_timezone(timezone))
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def attached(connection: Connection, path: Path) -> Iterator[None]:
+    """The slice of that path as `s` while the block runs. Raises Error where it cannot be opened."""
+    connection.execute(sql.attach(path))
+    try:
+        yield
+    finally:
+        connection.execute("DETACH s")
+
+
 def serve(path: Path, *, timezone: str, memory_limit: str, seconds: float) -> Connection:
     """The slice as the primary database of a fenced instance; a cursor of it is a new connection for one statement.
 
@@ -102,7 +126,7 @@ def serve(path: Path, *, timezone: str, memory_limit: str, seconds: float) -> Co
         "errors_as_json": False,
         "max_expression_depth": 250,
     }
-    if _IS_2:
+    if IS_2:
         wanted |= {"max_execution_time": int(seconds * 1000)}
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_config(**wanted))

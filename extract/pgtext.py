@@ -149,7 +149,7 @@ def _temporal(array: pa.Array, type_: str, target: pa.DataType) -> pa.Array:
     moved = pc.replace_substring_regex(array, r"^(\S+)(.*) BC$", r"\1 (BC)\2")
     with duck.blank() as connection:
         connection.register("texts", pa.table({"text": moved}))
-        result = connection.execute(sql.cast_column("texts", "text", type_)).to_arrow_table()
+        result = connection.sql(sql.cast_column("texts", "text", type_)).to_arrow_table()
     return result.column(0).combine_chunks().cast(target)
 
 

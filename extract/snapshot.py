@@ -49,6 +49,15 @@ class LandedColumn(BaseModel):
     treatment: Treatment
 
 
+class LandedKey(BaseModel):
+    """A declared foreign key of a landed table."""
+
+    model_config = ConfigDict(frozen=True)
+    columns: list[str]
+    parent: tuple[str, str, str]
+    parent_columns: list[str]
+
+
 class LandedTable(BaseModel):
     """One table of a snapshot."""
 
@@ -59,6 +68,9 @@ class LandedTable(BaseModel):
     rows: int
     files: list[LandedFile]
     columns: list[LandedColumn]
+    primary_key: list[str] = []
+    foreign_keys: list[LandedKey] = []
+    comment: str | None = None
 
     @property
     def name(self) -> TableName:
@@ -146,7 +158,20 @@ def _land_table(snapshot: SourceSnapshot, request: ReadRequest, path: Path, land
         for i, c in enumerate(request.columns)
     ]
     file = LandedFile(path=f"{path.parent.name}/{path.name}", rows=rows, bytes=size)
-    return LandedTable(source=name.source, schema_=name.schema, table=name.table, rows=rows, files=[file], columns=columns)
+    return LandedTable(
+        source=name.source,
+        schema_=name.schema,
+        table=name.table,
+        rows=rows,
+        files=[file],
+        columns=columns,
+        primary_key=list(request.table.primary_key),
+        foreign_keys=[
+            LandedKey(columns=list(k.columns), parent=(k.parent.source, k.parent.schema, k.parent.table), parent_columns=list(k.parent_columns))
+            for k in request.table.foreign_keys
+        ],
+        comment=request.table.comment,
+    )
 
 
 def _numbered(batches: Iterator[pa.RecordBatch], columns: Sequence[ColumnPlan], key: bytes) -> Iterator[pa.RecordBatch]:

@@ -230,7 +230,7 @@ class Judge:
         tenants = self.tables[self._routing.tenant.table].number
         for table in members:
             self._db.execute(sql.filter_members(self.tables[table].number, tenants))
-        open_tables = [t for t in plain if rest[t] and self._has_open_table(t)]
+        open_tables = [t for t in plain if rest[t] and self.has_table(f"u{self.tables[t].number}")]
         changed = bool(open_tables)
         while changed:
             changed = False
@@ -241,8 +241,9 @@ class Judge:
                     self._db.execute(sql.apply_filtered(number))
                     changed = True
 
-    def _has_open_table(self, table: TableName) -> bool:
-        return self._count(sql.table_exists(f"u{self.tables[table].number}")) > 0
+    def has_table(self, name: str) -> bool:
+        """Whether the work database has a table of that name."""
+        return self._count(sql.table_exists(name)) > 0
 
     def _count(self, statement: str) -> int:
         row = self._db.execute(statement).fetchone()

@@ -311,3 +311,170 @@ def _extremes(count: int) -> tuple[str, str]:
         return "a0", "a0"
     listed = ", ".join(f"a{i}" for i in range(count))
     return f"least({listed})", f"greatest({listed})"
+
+
+# ── what goes into slices ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def choose_tenants(numbers: Sequence[int]) -> list[str]:
+    """The table chosen(t): the tenants that are at work now."""
+    values = ", ".join(f"({int(t)})" for t in numbers)
+    return ["CREATE OR REPLACE TEMP TABLE chosen (t INTEGER)", *([f"INSERT INTO chosen VALUES {values}"] if numbers else [])]
+
+
+def tenant_fingerprints(number: int, row_hash: str) -> str:
+    """Per tenant: rows, and the sum of their hashes (a sum, because xor loses duplicates)."""
+    return (
+        f"SELECT p.t, count(*), sum({row_hash})::HUGEINT FROM l{number} l JOIN p{number} p ON l.ord = p.ord "
+        f"WHERE p.state = {State.OWNED} AND NOT p.filtered GROUP BY p.t ORDER BY p.t"
+    )
+
+
+def shared_fingerprint(number: int, row_hash: str) -> str:
+    """Rows that are everybody's, and the sum of their hashes."""
+    return (
+        f"SELECT count(*), coalesce(sum({row_hash}), 0)::HUGEINT FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered"
+    )
+
+
+def tenant_rows_in_order(number: int, columns: Sequence[str], order: Sequence[str]) -> str:
+    """The chosen tenants' rows in tenant order, then by primary key: t, then the landed columns."""
+    chosen = "".join(f", l.{name(c)}" for c in columns)
+    by = "".join(f", l.{name(c)}" for c in order) + ", l.ord"
+    return (
+        f"SELECT p.t{chosen} FROM l{number} l JOIN p{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
+        f"WHERE p.state = {State.OWNED} AND NOT p.filtered ORDER BY p.t{by}"
+    )
+
+
+def shared_rows_in_order(number: int, columns: Sequence[str], order: Sequence[str]) -> str:
+    """Everybody's rows by primary key: the landed columns."""
+    chosen = ", ".join(f"l.{name(c)}" for c in columns)
+    by = "".join(f"l.{name(c)}, " for c in order) + "l.ord"
+    return f"SELECT {chosen} FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered ORDER BY {by}"
+
+
+def held_rows(number: int, key_hash: str, path: Path) -> str:
+    """Writes what the chosen tenants' new versions hold: tenant number and the hash of each row's key."""
+    return (
+        f"COPY (SELECT p.t, {key_hash} AS k FROM l{number} l JOIN p{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
+        f"WHERE p.state = {State.OWNED} AND NOT p.filtered) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def moved_rows(number: int, key_hash: str, held: Path, whole: bool) -> str:
+    """Tenant numbers of old versions (old.t, new.t in `renumbered`) that hold a row which is no longer their tenant's.
+
+    With a primary key: the row is there and is another tenant's now, or is in quarantine. Without one (`whole`): the row as it was
+    is not the tenant's any more, whatever became of it.
+    """
+    now = f"SELECT {key_hash} AS k, p.state, p.t FROM l{number} l JOIN p{number} p ON l.ord = p.ord"
+    mine = "EXISTS (SELECT 1 FROM now WHERE now.k = h.k AND now.state = 1 AND now.t = r.new_t)"
+    elsewhere = f"EXISTS (SELECT 1 FROM now WHERE now.k = h.k AND now.state IN {integers((State.OWNED, State.QUARANTINED))})"
+    return (
+        f"WITH now AS MATERIALIZED ({now}) SELECT DISTINCT h.t FROM {read_parquet([held])} h JOIN renumbered r ON h.t = r.old_t "
+        f"WHERE NOT {mine}{'' if whole else ' AND ' + elsewhere}"
+    )
+
+
+def renumbered(pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """The table renumbered(old_t, new_t): tenants of an earlier run and their numbers in this one (-1: gone)."""
+    values = ", ".join(f"({int(a)}, {int(b)})" for a, b in pairs)
+    return ["CREATE OR REPLACE TEMP TABLE renumbered (old_t INTEGER, new_t INTEGER)", *([f"INSERT INTO renumbered VALUES {values}"] if pairs else [])]
+
+
+def export_where(number: int, path: Path) -> str:
+    """Writes x{n}, the stored result of a `where`, for verify."""
+    return f"COPY x{number} TO {text(str(path))} (FORMAT parquet)"
+
+
+def export_everybody(number: int, path: Path) -> str:
+    """Writes the rows that are everybody's where nobody claims them, for verify."""
+    return f"COPY everybody_{number} TO {text(str(path))} (FORMAT parquet)"
+
+
+# ── one slice ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def attach_new(path: Path, storage_version: str, block_size: int, row_group: int | None) -> str:
+    """Attaches a new slice file as `s`."""
+    group = f", ROW_GROUP_SIZE {int(row_group)}" if row_group else ""
+    return f"ATTACH {text(str(path))} AS s (STORAGE_VERSION {text(storage_version)}, BLOCK_SIZE {int(block_size)}{group})"
+
+
+def detach() -> str:
+    """Detaches the slice: what is checkpointed is on disk."""
+    return "DETACH s"
+
+
+def create_schema(schema: str) -> str:
+    """A schema inside the slice."""
+    return f"CREATE SCHEMA IF NOT EXISTS s.{name(schema)}"
+
+
+def create_table(schema: str, table: str, columns: Sequence[tuple[str, str]], parts: Sequence[str]) -> str:
+    """A table of the slice from registered readers (tenant's rows, then everybody's); `columns` are expression and shown name."""
+    chosen = ", ".join(f"{expression} AS {name(shown)}" for expression, shown in columns)
+    body = " UNION ALL ".join(f"SELECT {chosen} FROM {name(part)}" for part in parts)
+    return f"CREATE TABLE s.{name(schema)}.{name(table)} AS {body}"
+
+
+def comment_on(schema: str, table: str, column: str | None, comment: str) -> str:
+    """COMMENT ON TABLE or COLUMN."""
+    target = f"s.{name(schema)}.{name(table)}"
+    return f"COMMENT ON {'TABLE' if column is None else 'COLUMN'} {target}{'' if column is None else '.' + name(column)} IS {text(comment)}"
+
+
+def create_facts(table: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A small text table in the schema _slice."""
+    shown = ", ".join(f"{name(c)} VARCHAR" for c in columns)
+    if not rows:
+        return f"CREATE TABLE s._slice.{name(table)} ({shown})"
+    values = ", ".join("(" + ", ".join(text(v) for v in row) + ")" for row in rows)
+    return f"CREATE TABLE s._slice.{name(table)} AS SELECT * FROM (VALUES {values}) t({', '.join(name(c) for c in columns)})"
+
+
+def create_panel(panel: str, parameters: Sequence[tuple[str, str]], body: str) -> str:
+    """A dashboard's panel as a table macro in the schema panel; `parameters` are name and default expression."""
+    shown = ", ".join(f"{name(n)} := {default}" for n, default in parameters)
+    return f"CREATE MACRO s.panel.{name(panel)}({shown}) AS TABLE ({body})"
+
+
+def select_landed(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:
+    """The rows of the attached slice's table in the landed types: `columns` are shown name and DuckDB type.
+
+    An interval comes as `months days microseconds`, for Arrow's form of it is not read by polars.
+    """
+    chosen = ", ".join(f"{_landed(name(shown), type_)} AS c{i}" for i, (shown, type_) in enumerate(columns))
+    return f"SELECT {chosen or '1'} FROM s.{name(schema)}.{name(table)}"
+
+
+def _landed(column: str, type_: str) -> str:
+    if type_ in ("UUID", "JSON"):
+        return f"CAST({column} AS VARCHAR)"
+    if type_ in ("UUID[]", "JSON[]"):
+        return f"CAST({column} AS VARCHAR[])"
+    if type_ == "INTERVAL":
+        return _interval_text(column)
+    return f"list_transform({column}, lambda x: {_interval_text('x')})" if type_ == "INTERVAL[]" else column
+
+
+def _interval_text(column: str) -> str:
+    months = f"date_part('year', {column}) * 12 + date_part('month', {column})"
+    micros = f"date_part('hour', {column}) * 3600000000 + date_part('minute', {column}) * 60000000 + date_part('microsecond', {column})"
+    return f"CASE WHEN {column} IS NULL THEN NULL ELSE concat({months}, ' ', date_part('day', {column}), ' ', {micros}) END"
+
+
+def attached_tables() -> str:
+    """Schema and name of every table of the attached slice."""
+    return "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 's' ORDER BY 1, 2"
+
+
+def count_rows(schema: str, table: str) -> str:
+    """How many rows a slice's table has."""
+    return f"SELECT count(*) FROM {name(schema)}.{name(table)}"
+
+
+def slice_tables() -> str:
+    """Schema and name of every table of the open slice."""
+    return "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary ORDER BY 1, 2"

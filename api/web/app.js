@@ -1,10 +1,10 @@
 /** The page: takes the key out of the address, asks who it is, and shows what the address names. */
-import { Api } from "./api.js";
-import { onThemeChange } from "./charts.js";
-import { DashboardView } from "./dashboard.js";
-import { el, errorBlock, icon } from "./dom.js";
-import { readParameters } from "./parameters.js";
-import { TenantList } from "./tenants.js";
+import { Api } from "./js/api.js";
+import { DashboardView } from "./js/dashboard.js";
+import { el, errorBlock, icon } from "./js/dom.js";
+import { onThemeChange } from "./js/look.js";
+import { readParameters } from "./js/parameters.js";
+import { TenantList } from "./js/tenants.js";
 
 const STORED = "slicehouse.key";
 const byId = (id) => document.getElementById(id);
@@ -67,8 +67,13 @@ function safeDecode(part) {
   }
 }
 
-const address = (tenant, slug, query = "") =>
-  `#${tenant ? `/t/${encodeURIComponent(tenant)}` : ""}${slug ? `/d/${encodeURIComponent(slug)}` : tenant ? "" : "/"}${query}`;
+/** The hash of a tenant's dashboard; without a tenant the dashboard of the key's own, or the start. */
+function address(tenant, slug, query = "") {
+  const parts = [tenant && `/t/${encodeURIComponent(tenant)}`, slug && `/d/${encodeURIComponent(slug)}`].filter(
+    Boolean,
+  );
+  return `#${parts.join("") || "/"}${query}`;
+}
 
 async function start() {
   takeKey();
@@ -236,8 +241,6 @@ async function showTenants() {
     return byId("main").replaceChildren(el("div", { class: "page" }, errorBlock(problem)));
   }
   page.list = new TenantList(page.api, workspace.id, (tenant) => address(tenant.id), refused);
-  byId("side").replaceChildren(page.list.element);
-  byId("side").hidden = false;
   render();
   await page.list.load();
 }
@@ -257,6 +260,8 @@ function render() {
   page.tenant = wanted.tenant;
   page.view = viewOf(wanted.tenant, same ? page.view : null);
   document.body.dataset.view = page.list ? "tenant" : "alone";
+  if (page.list) byId("side").replaceChildren(page.list.element);
+  byId("side").hidden = !page.list;
   byId("main").replaceChildren(page.view.element);
   page.list?.select(wanted.tenant);
   window.scrollTo(0, 0);
@@ -285,15 +290,16 @@ function showHome() {
   page.view?.destroy();
   page.view = null;
   page.tenant = null;
-  byId("main").replaceChildren();
+  byId("side").hidden = true;
+  byId("main").replaceChildren(page.list.element);
   document.body.dataset.view = "home";
   document.title = `Tenants · ${page.me.scope.workspace.name || "Slicehouse"}`;
-  page.list?.select(null);
+  page.list.select(null);
 }
 
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
-  (document.body.dataset.view === "home" ? byId("side").querySelector("input") : byId("main")).focus();
+  byId("main").focus();
 });
 onThemeChange(() => page.view?.repaint());
 window.addEventListener("hashchange", () => (keyIn(location.hash) ? start() : render()));

@@ -26,6 +26,9 @@ HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parents[2] / "shared" / "data"
 """The folder of chinook.sqlite and northwind.sqlite, beside the repository."""
 
+DEMO = HERE.parents[1] / "api" / "demo"
+"""The folder of the demo's numbered SQL files."""
+
 Connection: TypeAlias = psycopg.Connection[Any]
 
 CHINOOK: dict[str, Any] = {
@@ -59,8 +62,8 @@ NORTHWIND: dict[str, Any] = {
         "Territories": "shared",
     },
 }
-"""Orders and CustomerCustomerDemo are direct, "Order Details" indirect. One tenant's key is "Val2 ", with a blank at its
-end; four tenants have no order."""
+"""Orders and CustomerCustomerDemo are direct, "Order Details" indirect. One tenant's key is "Val2 ", with a blank at
+its end; four tenants have no order."""
 
 TPCH: dict[str, Any] = {
     "timezone": "UTC",
@@ -113,8 +116,15 @@ def load_tpch(conn: Connection, scale: float, tenants: int, folder: Path, schema
     _analyze(conn, schema, ["tenants", *TPCH_TABLES])
 
 
+def load_demo(conn: Connection) -> None:
+    """Runs the demo's own SQL files, which fill the schema public of a fresh database; `conn` is in autocommit."""
+    for file in sorted(DEMO.glob("0*.sql")):
+        for stage in re.split(r"(?m)^(?=-- stage: )", file.read_text()):
+            conn.execute(stage.encode())
+
+
 def make_tpch(scale: float, folder: Path) -> None:
-    """Writes the eight tables of TPC-H into `folder` as Parquet. Raises CalledProcessError where the generator fails."""
+    """Writes the tables of TPC-H into `folder` as Parquet. Raises CalledProcessError where the generator fails."""
     program = shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) or "tpchgen-cli"
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run([program, "parquet", "-s", str(scale), "-o", str(folder), "--overwrite", "-q"], check=True)

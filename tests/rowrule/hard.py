@@ -47,7 +47,7 @@ def translate(hard: dict[str, Any]) -> list[State]:
     missing = [
         word
         for word, value in hard["config"].items()
-        if word not in SUPPORTED or isinstance(value, dict) and word == "null_is_shared"
+        if word not in SUPPORTED or (isinstance(value, dict) and word == "null_is_shared")
     ]
     if missing:
         raise NotTranslatable(", ".join(sorted(missing)))
@@ -60,7 +60,7 @@ def translate(hard: dict[str, Any]) -> list[State]:
 
 
 def seen(state: State, found: Outcome) -> tuple[dict[str, Rows], Rows]:
-    """An outcome in the words of the hard cases: slices and quarantine by rid, all rows of excluded tables in quarantine."""
+    """An outcome as the hard cases say it: slices and quarantine by rid, all rows of excluded tables in quarantine."""
     quarantine = found.quarantine | {t: list(range(len(state.rids[t]))) for t in found.excluded}
     return {tenant: _by_rid(state, rows) for tenant, rows in found.slices.items()}, _by_rid(state, quarantine)
 

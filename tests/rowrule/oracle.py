@@ -3,27 +3,33 @@
     >>> outcome(case).slices["17"]["orders"]
     [0, 3, 4]
 
-Slow on purpose: parents are found by looking at every row. Key equality: integers by value, text byte for byte, text equals
-an integer only as its canonical decimal.
+Slow on purpose: parents are found by looking at every row. Key equality: integers by value, text byte for byte, text
+equals an integer only as its canonical decimal.
 
 Where the rule is open to two readings the closed one is taken:
-- Routes: a table that is not decided by via, and whose every way (also by a self-reference or a cycle of tables) passes an
-  edge to a member, is placed only through a member, so it is excluded; so are the tables that hang on it alone.
+- Routes: a table that is not decided by via, and whose every way (also by a self-reference or a cycle of tables)
+  passes an edge to a member, is placed only through a member, so it is excluded; so are the tables that hang on it
+  alone.
 - Routes: via that leaves two edges to the tenant table is still an open decision.
 - Routes: an open decision makes a table excluded, and edges to it have no say (no fault and no wait at its children).
 - Routes: an excluded joining table makes no member; the member has no route then.
-- Routes: a shared table with an edge to a table that has a route (an excluded one included) is excluded, for a case has no hides.
+- Routes: a shared table with an edge to a table that has a route (an excluded one included) is excluded, for a case
+  has no hides.
 - Contradiction: one of several matching rows that is straightly another tenant's is enough.
 - Quarantine wins over filtered: a deleted orphan is quarantined.
-- Filtered members: a member is in a tenant's slice only where a joining row of that tenant is not filtered; where none is
-  left it is filtered. Its tenancy (one tenant or several, for the edges that lead to it) counts filtered joining rows.
+- Filtered members: a member is in a tenant's slice only where a joining row of that tenant is not filtered; where
+  none is left it is filtered. Its tenancy (one tenant or several, for the edges that lead to it) counts filtered
+  joining rows.
 - Filtered: a deletion mark is any value but NULL (0 and the empty text too).
 - Filtered: a bridge hands a filter on (its own mark included, where a case gives it one).
-- Unassigned: shared counts only where the table has exactly one owner edge, self-references and edges to members counted.
+- Unassigned: shared counts only where the table has exactly one owner edge, self-references and edges to members
+  counted.
 - Waiting: a row in a loop is quarantined, never everybody's.
 And where the text decides, though a closer reading could be made:
-- Filtered: an edge filters only where it voted, that is where it was asked (a deleted writer does not take a post from its project).
-- Waiting: a row that has become everybody's has answered; it does not keep the rows of its group waiting (that is no loop).
+- Filtered: an edge filters only where it voted, that is where it was asked (a deleted writer does not take a post
+  from its project).
+- Waiting: a row that has become everybody's has answered; it does not keep the rows of its group waiting (that is no
+  loop).
 - Members: joining rows that are quarantined or everybody's place nobody, and do not harm a member placed by others.
 - Members: where joining rows match several members, each of them is a member.
 """
@@ -51,7 +57,7 @@ REASONS = (ORPHAN, QUARANTINED_PARENT, SEVERAL_TENANTS, MIXED, TWO_VOTES, CONTRA
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row belongs: to `tenants`, or to everybody, or to nobody for a `reason`; `voters` are the edges that voted."""
+    """Whose a row is: `tenants`', or everybody's, or nobody's for a `reason`; `voters` are the edges that voted."""
 
     tenants: frozenset[str] = frozenset()
     everybody: bool = False
@@ -63,7 +69,7 @@ class Place:
 class Outcome:
     """What becomes of every row; rows are sorted indexes, and every written table is named, also where it has none.
 
-    `slices`: tenant key (text) to table to rows; a filtered tenant has none. `quarantine`, `filtered`: written tables only.
+    `slices`: tenant key (text) to table to rows; a filtered tenant has none. `quarantine`, `filtered`: no excluded table.
     `excluded`: the tables that are in no slice, bridges included. `reasons`: why each row of `quarantine` is there.
     """
 
@@ -113,7 +119,7 @@ def place_rows(case: Case, routes: Routing) -> dict[str, list[Place]]:
 
 
 def groups(case: Case, routes: Routing) -> list[set[str]]:
-    """The strongly connected groups of the judged tables, parents first: tables that lead to each other are one group."""
+    """The strongly connected groups of the judged tables, parents first; tables that lead to each other are one."""
     near = {t: {e.parent for e in routes.owner_edges[t]} for t in routes.judged}
     near |= {member: {edge.child} for member, edge in routes.joins.items()}
     far = {t: _reachable(near, t) for t in near}
@@ -146,7 +152,8 @@ class Judge:
     def judge(self, group: set[str]) -> None:
         """Places all rows of one group; the groups that it leads to have been judged."""
         if group == {self.case.tenant_table}:
-            return self._place_tenants()
+            self._place_tenants()
+            return
         self._ask_straight_edges(group)
         self._quarantine_contradictions(group)
         while self._settle_some(group):
@@ -259,7 +266,7 @@ def joining_rows(case: Case, join: Edge, member: int) -> list[int]:
 
 
 def filtered_rows(case: Case, routes: Routing, places: dict[str, list[Place]]) -> set[tuple[str, int]]:
-    """The rows, by table and index, that say so themselves or hang on filtered ones; quarantined rows are not among them."""
+    """The rows, by table and index, that say so themselves or hang on filtered ones; never quarantined rows."""
     rows = [(t, i) for t in places for i, place in enumerate(places[t]) if not place.reason]
     gone: set[tuple[str, int]] = set()
     while True:

@@ -33,7 +33,7 @@ class Routing:
 
 
 def routing(case: Case) -> Routing:
-    """The routing of a case; raises ValueError where the configuration names what is not there or does not lead to the tenant table."""
+    """The routing of a case; raises ValueError where through or via name what is not there or leads nowhere."""
     _check_one_word_each(case)
     joins = {member: joining_edge(case, member) for member in case.through}
     voters = {table.name: _voters(case, joins, table.name) for table in case.tables}
@@ -81,7 +81,7 @@ def _voters(case: Case, joins: Mapping[str, Edge], table: str) -> list[Edge]:
 
 
 def _reached(case: Case, joins: Mapping[str, Edge], voters: Mapping[str, list[Edge]]) -> set[str]:
-    """The least fixpoint: tables that reach the tenant table without an open decision, excluded ones on the way included."""
+    """The least fixpoint: tables that reach the tenant table without an open decision, excluded ones included."""
     reached = {case.tenant_table}
     while True:
         grown = reached | {t for t in voters if _has_way(case, joins, voters, reached, t)}

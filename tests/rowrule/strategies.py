@@ -1,14 +1,15 @@
 """Random cases of the row rule: `cases()`.
 
-Tables are made first, then what the workspace file says of them, then rows. Every row is drawn with a home, a tenant that its
-keys mostly agree on, so that owned rows are common and disagreement is not the rule.
+Tables are made first, then what the workspace file says of them, then rows. Every row is drawn with a home, a tenant
+that its keys mostly agree on, so that owned rows are common and disagreement is not the rule.
 
-So that examples shrink, a table, an edge and a row each have a draw of their own that drops them at 0 and moves no other draw:
-all tables, edges and rows are drawn, and what is dropped is left out at the end.
+So that examples shrink, rows are lists of numbers drawn before anything is known of the tables; and a table, an edge
+and a row each have a draw of their own that leaves them out at 0 and moves no other draw.
 
-Only what `check` would accept comes out: via names owner edges whose parents reach the tenant table and leaves one edge at
-most to it; through names the one edge, to a unique key, of a joining table that reaches the tenant table without the member;
-shared tables point at shared tables alone; unassigned: shared has one owner edge. Open decisions do come out.
+Only what `check` would accept comes out: via names owner edges whose parents reach the tenant table and leaves one
+edge at most to it; through names the one edge, to a unique key, of a joining table that reaches the tenant table
+without the member; shared tables point at shared tables alone; unassigned: shared has one owner edge. Open decisions
+do come out.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ Kind = Literal["int", "bigint", "text", "digits"]
 Role = Literal["owned", "shared", "excluded", "alone"]
 TENANTS = "orgs"
 MOST_ROWS = 12
-MOST_TENANTS = 4
+LEAST_ROWS = (0, 3, 5, 6, 7, 8, 10, 12)  # otherwise most lists are short
+PICKS = 4
+ROW = st.tuples(st.integers(0, 12), st.integers(0, 6), st.integers(0, 15), *[st.integers(0, 23)] * PICKS)
 VALUES: dict[Kind, tuple[int | str, ...]] = {
     "int": (1, 2, 3, 0, 4, 5, 6, -1, 7, 8, 9, 10),
     "bigint": tuple(2**53 + n for n in range(MOST_ROWS + 1)),  # neighbours are equal as floats
@@ -60,7 +63,8 @@ class Schema:
     names: list[str]
     roles: dict[str, Role]
     kinds: dict[str, dict[str, Kind]]
-    homes: dict[str, list[int | None]]  # of every place for a row, the home; None: no row
+    raw: dict[str, list[tuple[int, ...]]]  # per row the numbers drawn: home, code, deletion mark, a pick for each edge
+    homes: dict[str, list[int | None]]  # per row the home; None: no row, its number stays free
     dice: dict[str, Dice]
     mess: int  # 0 to 3: how often keys disagree
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -96,7 +100,7 @@ class Schema:
 def cases(draw: st.DrawFn, most_tables: int = 8) -> Case:
     """A case of 2 to `most_tables` tables with 0 to 12 rows each (1 to 4 tenants)."""
     schema = draw(schemas(most_tables))
-    return draw(rows_for(schema, configured(schema)))
+    return with_rows(schema, configured(schema))
 
 
 def one_in(draw: st.DrawFn, n: int) -> bool:
@@ -107,15 +111,19 @@ def one_in(draw: st.DrawFn, n: int) -> bool:
 @st.composite
 def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
     """Tables with their keys and edges, without rows."""
+    system, cycle, member = draw(st.booleans()), draw(st.integers(0, 3)) > 0, draw(st.integers(0, 2)) > 0
     names = [TENANTS, *(f"t{i}" for i in range(1, draw(st.integers(2, most_tables))))]
     roles: dict[str, Role] = {name: draw(st.sampled_from(ROLES)) for name in names[1:]}
     tenants = draw(st.sampled_from((2, 1, 3, 4)))  # two are the least that can be mistaken for each other
-    homes: dict[str, list[int | None]] = {name: _draw_homes(draw, tenants) for name in names[1:]}
-    homes[TENANTS] = [home if home < tenants else None for home in range(MOST_TENANTS)]
+    raw = {
+        name: draw(st.lists(ROW, min_size=draw(st.sampled_from(LEAST_ROWS)), max_size=MOST_ROWS)) for name in names[1:]
+    }
+    raw[TENANTS] = draw(st.lists(ROW, min_size=tenants, max_size=tenants))
+    homes = {name: [(row[0] - 1) % tenants if row[0] else None for row in rows] for name, rows in raw.items()}
+    homes[TENANTS] = list(range(tenants))
     dice = {name: _draw_dice(draw, name) for name in names}
     kinds: dict[str, dict[str, Kind]] = {name: {} for name in names}
-    schema = Schema(names, {TENANTS: "owned", **roles}, kinds, homes, dice, mess=draw(st.integers(0, 3)))
-    system, cycle, member = draw(st.booleans()), draw(st.integers(0, 2)) > 0, draw(st.integers(0, 2)) > 0
+    schema = Schema(names, {TENANTS: "owned", **roles}, kinds, raw, homes, dice, mess=draw(st.integers(0, 3)))
     for name in names:
         _draw_keys(draw, schema, name)
     if system and len(schema.owned) > 1:
@@ -133,14 +141,8 @@ def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
     return schema
 
 
-def _draw_homes(draw: st.DrawFn, tenants: int) -> list[int | None]:
-    size = draw(st.integers(0, MOST_ROWS))
-    drawn = [draw(st.integers(0, 12)) for _ in range(MOST_ROWS)]
-    return [(n - 1) % tenants if n and i < size else None for i, n in enumerate(drawn)]
-
-
 def _draw_dice(draw: st.DrawFn, name: str) -> Dice:
-    kept = draw(st.integers(0, 15)) > 0 or name == TENANTS
+    kept = draw(st.integers(0, 31)) > 0 or name == TENANTS
     via = (draw(st.integers(0, 4)), draw(st.integers(0, 3)), draw(st.integers(0, 3)))
     return Dice(kept, via, unassigned=draw(st.integers(0, 2)), gone=draw(st.integers(0, 5)))
 
@@ -161,7 +163,7 @@ def _draw_keys(draw: st.DrawFn, schema: Schema, name: str) -> None:
 def _draw_first_edge(draw: st.DrawFn, schema: Schema, name: str, i: int) -> None:
     """The edge by which a table comes to its tenant, to an earlier table."""
     parent = TENANTS if name == schema.system else schema.names[draw(st.integers(0, i - 1))]
-    if schema.roles[name] == "shared" and schema.roles[parent] != "shared" or schema.roles[name] == "alone":
+    if (schema.roles[name] == "shared" and schema.roles[parent] != "shared") or schema.roles[name] == "alone":
         if schema.pairs.get(name, ("",))[0] == "f0":
             del schema.pairs[name]
         return
@@ -225,7 +227,7 @@ def _append(draw: st.DrawFn, schema: Schema, edge: Edge) -> Edge | None:
     schema.edges.append(edge)
     if one_in(draw, 3):
         schema.sparse.add(edge)
-    if draw(st.integers(0, 15)) == 0:
+    if draw(st.integers(0, 31)) == 0:
         schema.dropped.add(edge)
     return edge
 
@@ -242,17 +244,17 @@ def _draw_way(draw: st.DrawFn, schema: Schema, table: str) -> None:
 
 
 def _draw_cycle(draw: st.DrawFn, schema: Schema) -> None:
-    """Two tables that point at each other, and often both at the tenant table: the way to a contradiction, or to a loop."""
+    """Two tables that point at each other, and often at the tenant table: the way to a contradiction, or a loop."""
     one, other = _draw_two(draw, schema.free)
     for child, parent in ((one, other), (other, one)):
         edge = _add_edge(draw, schema, child, parent, plain=True)
-        if edge and draw(st.booleans()):
+        if edge and not one_in(draw, 3):
             schema.wild.add(edge)
         _draw_way(draw, schema, child)
 
 
 def _draw_system_rows(draw: st.DrawFn, schema: Schema) -> None:
-    """The system table's way is often NULL, and another table points at its code: everybody's rows beside one tenant's."""
+    """The system table's way is often NULL, and another table points at its code: everybody's beside one tenant's."""
     parent = schema.system
     child = draw(st.sampled_from([t for t in schema.owned if t != parent]))
     schema.kinds[parent].setdefault("code", "int")
@@ -342,35 +344,32 @@ def _with_unassigned(schema: Schema, case: Case) -> Case:
     return replace(case, unassigned_shared=frozenset(chosen))
 
 
-Cells = dict[str, list[dict[str, Value]]]  # a dict by column for every place of a row, also where there is no row
+Cells = dict[str, list[dict[str, Value]]]  # a dict by column for every number of a row, also where there is no row
 
 
-@st.composite
-def rows_for(draw: st.DrawFn, schema: Schema, case: Case) -> Case:
+def with_rows(schema: Schema, case: Case) -> Case:
     """The case with rows: ids first, then edges to columns that are no edges themselves, then the rest."""
-    cells = {table: _draw_own_columns(draw, schema, table) for table in schema.names}
+    cells = {table: _own_columns(schema, table) for table in schema.names}
     later = [e for e in schema.edges if e.parent_columns[0] == "f0"]
     for edge in [e for e in schema.edges if e not in later]:
-        _draw_edge_columns(draw, schema, cells, edge)
+        _fill_edge_columns(schema, cells, edge)
     for table, pair in schema.pairs.items():
         _number(cells[table], pair)
     for edge in later:
-        _draw_edge_columns(draw, schema, cells, edge)
+        _fill_edge_columns(schema, cells, edge)
     return replace(case, tables=_tables(schema, cells))
 
 
-def _draw_own_columns(draw: st.DrawFn, schema: Schema, table: str) -> list[dict[str, Value]]:
+def _own_columns(schema: Schema, table: str) -> list[dict[str, Value]]:
     """Id, code, area and deletion mark of all rows of a table."""
     kinds, rows = schema.kinds[table], list[dict[str, Value]]()
-    for i, home in enumerate(schema.homes[table]):
+    for i, (home, (_, other, mark, *_picks)) in enumerate(zip(schema.homes[table], schema.raw[table], strict=True)):
         row: dict[str, Value] = {"id": VALUES[kinds["id"]][i]}
         if "code" in kinds:
-            other = draw(st.integers(0, 6))
             row["code"] = None if other == 6 else VALUES[kinds["code"]][other - 2 if other > 2 else home or 0]
         if "area" in kinds:
             row["area"] = VALUES[kinds["area"]][home or 0]
         if "gone" in kinds:
-            mark = draw(st.integers(0, 15))
             row["gone"] = VALUES[kinds["gone"]][mark % 4] if mark > 11 else None
         rows.append(row)
     return rows
@@ -382,12 +381,13 @@ def _number(rows: list[dict[str, Value]], pair: tuple[str, str]) -> None:
         row[pair[1]] = 1 + sum(before[pair[0]] == row[pair[0]] for before in rows[:i])
 
 
-def _draw_edge_columns(draw: st.DrawFn, schema: Schema, cells: Cells, edge: Edge) -> None:
+def _fill_edge_columns(schema: Schema, cells: Cells, edge: Edge) -> None:
     """Keys of a parent in each row of the child: mostly of its home, else of any, or NULL, or of none."""
     if edge.columns == ("id",):
         return
-    for row, home in zip(cells[edge.child], schema.homes[edge.child], strict=True):
-        key = _parent_key(schema, cells, edge, row, home, pick=draw(st.integers(0, 23)))
+    n = [e for e in schema.edges if e.child == edge.child].index(edge)
+    for row, home, raw in zip(cells[edge.child], schema.homes[edge.child], schema.raw[edge.child], strict=True):
+        key = _parent_key(schema, cells, edge, row, home, pick=(raw[3 + n % PICKS] + 7 * (n // PICKS)) % 24)
         for column, value in zip(edge.columns, key, strict=True):
             row.setdefault(column, _as(schema.kinds[edge.child][column], value))
 
@@ -398,7 +398,7 @@ def _parent_key(
     """The key of a row of the parent, by the number picked; NULLs where there is no row to choose from."""
     mess = schema.mess
     choices = _choices(schema, cells, edge, row, None if pick > 17 - 3 * mess or edge in schema.wild else home)
-    if not choices or edge in schema.sparse and pick % 2 == 1 or pick >= 23 - mess:
+    if not choices or (edge in schema.sparse and pick % 2 == 1) or pick >= 23 - mess:
         return [None] * len(edge.columns)
     start = pick % MOST_ROWS
     parent = cells[edge.parent][next((i for i in choices if i >= start), choices[0])]

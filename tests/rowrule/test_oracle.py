@@ -296,7 +296,9 @@ def test_order_of_tables_edges_and_rows_does_not_matter(made: Case) -> None:
 @settings(max_examples=300, deadline=None)
 def test_generated_cases_are_well_formed(made: Case) -> None:
     keys = [row[0] for row in made.table(made.tenant_table).rows]
-    assert keys and None not in keys and len(set(keys)) == len(keys)
+    assert keys
+    assert None not in keys
+    assert len(set(keys)) == len(keys)
     for each in made.tables:
         for key in each.unique:
             seen = [each.values(row, key) for row in range(len(each.rows))]

@@ -29,8 +29,9 @@ export const axisName = (chart, columns) =>
   columns.find((column) => !yNames(chart, columns).includes(column.name) && column.name !== chart.series)?.name;
 
 /**
- * Rows to series. Returns {xs: [{value, at, label}], kind: "time" | "number" | "category", series: [{name, format, points: [raw]}], folded, repeated}:
- * `points` run along `xs`, undefined where a series has no row; `folded` counts the series that were added up or left out.
+ * Rows to series. Returns {xs: [{key, at, label}], kind: "time" | "number" | "category", bars, fromZero,
+ * series: [{name, format, points: [raw]}], folded, repeated}:
+ * `points` run along `xs`, undefined where a series has no row; `folded` counts the series added up or left out.
  */
 export function shape(chart, format, { columns, rows }) {
   const index = Object.fromEntries(columns.map((column, position) => [column.name, position]));

@@ -31,7 +31,10 @@ export function cell(value, column, format) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** `format`: currency:EUR, percent (of a fraction), integer, decimal, or none. `exact`: keep all digits of a string. `compact`: 1.2M. */
+/**
+ * `format`: currency:EUR, percent (of a fraction), integer, decimal, or none. `exact`: keep all digits of a string;
+ * `compact`: 1.2M; `plain`: as it came.
+ */
 export function number(value, format, { exact = false, compact = false, plain = false } = {}) {
   if (value == null) return "–";
   if (/^-?inf/i.test(value)) return String(value).startsWith("-") ? "−∞" : "∞";
@@ -104,7 +107,7 @@ const DAY = new Intl.DateTimeFormat(DATES, { day: "numeric", month: "short", yea
 const CLOCK = new Intl.DateTimeFormat(DATES, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat(DATES, { month: "short", timeZone: "UTC" });
 
-/** "24 Nov 2026", or "24 Nov 2026, 07:00 UTC" where the value has a time and an offset; what is no date comes back as it is. */
+/** "24 Nov 2026", or "24 Nov 2026, 07:00 UTC" with a time and an offset; what is no date comes back as it is. */
 export function dateTime(value) {
   const at = instant(value);
   if (Number.isNaN(at)) return String(value);
@@ -134,8 +137,8 @@ export function ago(at, now = Date.now()) {
 export function bytes(count) {
   let value = Number(count);
   for (const unit of ["B", "kB", "MB", "GB"]) {
-    if (value < 1000)
-      return `${new Intl.NumberFormat(NUMBERS, { maximumFractionDigits: value < 10 && unit !== "B" ? 1 : 0 }).format(value)} ${unit}`;
+    const options = { maximumFractionDigits: value < 10 && unit !== "B" ? 1 : 0 };
+    if (value < 1000) return `${new Intl.NumberFormat(NUMBERS, options).format(value)} ${unit}`;
     value /= 1000;
   }
   return `${value.toFixed(1)} TB`;
@@ -161,7 +164,10 @@ export function compareNumbers(a, b) {
 
 const HOUR = 3600e3;
 
-/** Round moments between two instants for an axis, at most about `count` and not closer than `least` ms: {at, label}; a second line names the year or the day. */
+/**
+ * Round moments between two instants for an axis, at most about `count` and not closer than `least` ms: {at, label}.
+ * A label of two lines names the year or the day below.
+ */
 export function timeTicks(from, to, count, least = 0) {
   const span = Math.max(to - from, 1);
   const step = [

@@ -1,106 +1,11 @@
-/**
- * A dashboard's parameters: read from the address, written back to it, sent, and shown as controls.
- *
- * A state holds what differs from the defaults: {name: value}. A date range is "YYYY-MM-DD/YYYY-MM-DD" (end excluded) or a preset's
- * name, kept by name so that a copied address moves with the snapshot; a select holds text, null (all) or, with `multiple`, a list.
- */
+/** Controls for a dashboard's parameters; what they hold is described in parameters.js. */
 import { disclosure, el, icon } from "./dom.js";
+import { addDays, PRESETS, rangeOf } from "./parameters.js";
 
-const PRESETS = [
-  ["P30D", "30 d", "Last 30 days"],
-  ["P90D", "90 d", "Last 90 days"],
-  ["P12M", "12 m", "Last 12 months"],
-  ["all", "All", "All time"],
-];
-const DAY = 86400e3;
-
-const isoDay = (at) => new Date(at).toISOString().slice(0, 10);
-const addDays = (day, days) => isoDay(Date.parse(day) + days * DAY);
-
-/** The state in an address's query. */
-export function readParameters(definitions, query) {
-  const state = {};
-  for (const [name, definition] of Object.entries(definitions)) {
-    if (definition.locked || !query.has(name)) continue;
-    const value = readValue(definition, query.getAll(name));
-    if (value !== undefined) state[name] = value;
-  }
-  return state;
-}
-
-function readValue(definition, values) {
-  const first = values[0];
-  if (definition.type === "date_range") {
-    return PRESETS.some(([preset]) => preset === first) || /^\d{4}-\d\d-\d\d\/\d{4}-\d\d-\d\d$/.test(first)
-      ? first
-      : undefined;
-  }
-  if (definition.type === "number") return first === "" || Number.isNaN(Number(first)) ? undefined : Number(first);
-  if (definition.type !== "select") return first;
-  if (definition.multiple) return values.filter(Boolean);
-  return first === "" ? null : first;
-}
-
-/** The address's query of a state: "?period=P30D&plan=Pro", or "". */
-export function writeParameters(state) {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(state)) {
-    for (const item of Array.isArray(value) && value.length ? value : [value]) query.append(name, item ?? "");
-  }
-  const text = query.toString().replaceAll("%2F", "/");
-  return text && `?${text}`;
-}
-
-/** The state as the body of a data request: preset ranges become dates, nothing chosen becomes null. */
-export function requestParameters(definitions, state, asOf) {
-  const entries = Object.entries(state).map(([name, value]) => {
-    const definition = definitions[name];
-    if (definition.type === "date_range") return [name, rangeOf(value, definition, asOf).join("/")];
-    if (definition.type !== "select") return [name, value];
-    return [
-      name,
-      Array.isArray(value)
-        ? value.length
-          ? value.map((item) => optionValue(definition, item))
-          : null
-        : optionValue(definition, value),
-    ];
-  });
-  return Object.fromEntries(entries);
-}
-
-/** The same, as the query of one panel's address. */
-export function requestQuery(definitions, state, asOf) {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(requestParameters(definitions, state, asOf))) {
-    for (const item of Array.isArray(value) ? value : [value]) query.append(`p.${name}`, item ?? "");
-  }
-  return query;
-}
-
-const optionValue = (definition, text) =>
-  definition.options?.find((option) => String(option.value) === text)?.value ?? text;
-
-/** [start, end) of a range or preset. A preset ends where the default does if that is the day after the snapshot. */
-function rangeOf(value, definition, asOf) {
-  if (value?.includes("/")) return value.split("/");
-  const resolved = String(definition.default || "").split("/")[1];
-  const after = addDays((asOf || new Date().toISOString()).slice(0, 10), 1);
-  const end = resolved && Math.abs(Date.parse(resolved) - Date.parse(after)) <= DAY ? resolved : after;
-  if (value === "all") return ["1970-01-01", end];
-  const [, count, unit] = /^P(\d+)([DM])$/.exec(value) || [0, 12, "M"];
-  return [unit === "D" ? addDays(end, -count) : monthsBefore(end, Number(count)), end];
-}
-
-function monthsBefore(day, months) {
-  const date = new Date(day);
-  const target = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() - months, 1));
-  const last = new Date(Date.UTC(target.getUTCFullYear(), target.getUTCMonth() + 1, 0)).getUTCDate();
-  target.setUTCDate(Math.min(date.getUTCDate(), last));
-  return isoDay(target);
-}
-
-/** Controls for all parameters. `onchange(state)` is given the whole new state. Returns {element, reset, show(state)}: `reset` is a button, hidden while nothing differs. */
+/**
+ * Controls for all parameters. `onchange(state)` is given the whole new state. Returns {element, reset, show(state)}:
+ * `reset` is a button, hidden while nothing differs.
+ */
 export function parameterControls(definitions, asOf, onchange) {
   let state = {};
   const controls = {};
@@ -108,7 +13,7 @@ export function parameterControls(definitions, asOf, onchange) {
     const next = { ...state, [name]: value };
     state = Object.fromEntries(
       Object.keys(definitions)
-        .filter((known) => known in next)
+        .filter((known) => Object.hasOwn(next, known))
         .map((known) => [known, next[known]]),
     );
     if (JSON.stringify(value) === JSON.stringify(normalDefault(definitions[name]))) delete state[name];
@@ -143,7 +48,7 @@ export function parameterControls(definitions, asOf, onchange) {
   const show = (next) => {
     state = next;
     for (const [name, control] of Object.entries(controls))
-      control.show(name in state ? state[name] : normalDefault(definitions[name]));
+      control.show(Object.hasOwn(state, name) ? state[name] : normalDefault(definitions[name]));
     reset.hidden = !Object.keys(state).length;
   };
   show({});
@@ -168,11 +73,7 @@ function rangeControl(name, definition, asOf, change) {
   );
   const error = el("p", { class: "field-error", role: "alert", hidden: true });
   const presets = PRESETS.map(([value, label, long]) =>
-    el(
-      "button",
-      { type: "button", "aria-label": long, title: long, disabled: definition.locked, onclick: () => change(value) },
-      label,
-    ),
+    el("button", { type: "button", title: long, disabled: definition.locked, onclick: () => change(value) }, label),
   );
   let timer;
   const typed = () => {

@@ -1,23 +1,26 @@
 /** A tenant's dashboards: tabs, freshness, parameters, the grid of panels, the slice and its file. */
-import { announce, disclosure, el, errorBlock, icon, markdown, toast } from "./dom.js";
-import { ago, bytes, dateTime, number } from "./format.js";
+import { announce, el, errorBlock, icon, markdown } from "./dom.js";
+import { parameterControls } from "./controls.js";
+import { ago, dateTime } from "./format.js";
 import { Panel } from "./panels.js";
+import { requestParameters, requestQuery, writeParameters } from "./parameters.js";
+import { fileButton, sliceDetails } from "./slice.js";
 import { stateBadge } from "./tenants.js";
-import { parameterControls, requestParameters, requestQuery, writeParameters } from "./parameters.js";
 
 const MOST_ROWS = 1000000;
 
 export class DashboardView {
   /**
-   * `api`: bound to the tenant. `tenant`: {name, key, state} as far as known. `routes`: {dashboard(slug, query)} gives an address.
-   * `mayExportSlice`: whether the key can take the file. `onproblem(problem)`: told of every failure; true means it has dealt with it.
+   * `api`: bound to the tenant. `tenant`: {name, key, state} as far as known. `routes`: {dashboard(slug, query)} gives
+   * an address.
+   * `mayExportSlice`: whether the key can take the file. `onproblem(problem)`: told of every failure; true means it
+   * has dealt with it. `back`: the address of the list, or null.
    */
   constructor({ api, tenant, routes, mayExportSlice, back, onproblem }) {
     Object.assign(this, {
       api,
       tenant,
       routes,
-      mayExportSlice,
       onproblem,
       panels: new Map(),
       colours: new Map(),
@@ -43,7 +46,12 @@ export class DashboardView {
           this.title,
           this.meta,
         ),
-        el("div", { class: "actions" }, this.sliceDetails(), this.fileButton()),
+        el(
+          "div",
+          { class: "actions" },
+          sliceDetails(api, this.asked.signal, onproblem),
+          fileButton(api, mayExportSlice, onproblem),
+        ),
       ),
       this.tabs,
       this.content,
@@ -265,48 +273,6 @@ export class DashboardView {
     const path = `/v1/dashboards/${encodeURIComponent(this.slug)}/panels/${encodeURIComponent(slug)}?${query}`;
     return this.api.save(path, `${this.slug}-${slug}.${format}`);
   }
-
-  fileButton() {
-    const label = el("span", {}, "Slice file");
-    const button = el(
-      "button",
-      {
-        type: "button",
-        disabled: !this.mayExportSlice,
-        title: this.mayExportSlice ? "Download this slice as one DuckDB file" : "This key may not download the slice",
-      },
-      icon("download"),
-      label,
-    );
-    button.addEventListener("click", async () => {
-      button.disabled = true;
-      label.textContent = "Preparing…";
-      try {
-        await this.api.save("/v1/slice/file", "slice.duckdb", (part) => {
-          label.textContent = part === null ? "Loading…" : `${Math.floor(part * 100)} %`;
-        });
-      } catch (problem) {
-        if (!this.onproblem(problem)) toast(`Slice file: ${problem.title}`, problem.detail);
-      }
-      button.disabled = false;
-      label.textContent = "Slice file";
-    });
-    return button;
-  }
-
-  sliceDetails() {
-    const button = el("button", { type: "button" }, icon("info"), "About this slice");
-    const panel = el("div", { class: "panel about", role: "group", "aria-label": "About this slice" });
-    panel.addEventListener("open", async () => {
-      panel.replaceChildren(el("p", { class: "fine" }, "Loading…"));
-      try {
-        panel.replaceChildren(...manifestNodes(await this.api.json("/v1/slice", { signal: this.asked.signal })));
-      } catch (problem) {
-        if (problem.name !== "AbortError" && !this.onproblem(problem)) panel.replaceChildren(errorBlock(problem));
-      }
-    });
-    return disclosure(button, panel, "pop right");
-  }
 }
 
 /** A tile's place in the grid of twelve columns. */
@@ -331,45 +297,4 @@ function pageSkeleton() {
       return tile;
     }),
   );
-}
-
-function manifestNodes(manifest) {
-  const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
-  const tables = Object.entries(manifest.tables || {});
-  return [
-    el("p", {}, "Everything here is answered from one DuckDB file that holds this tenant's rows and nobody else's."),
-    el(
-      "dl",
-      {},
-      ...fact("Size", manifest.bytes == null ? "–" : bytes(manifest.bytes)),
-      ...fact("Rows", number(String(manifest.rows ?? 0), "integer")),
-      ...fact("As of", dateTime(manifest.as_of)),
-      ...fact("Version", manifest.version || "–"),
-    ),
-    el(
-      "div",
-      { class: "table", tabindex: "0", role: "region", "aria-label": "Tables of this slice" },
-      el(
-        "table",
-        {},
-        el(
-          "thead",
-          {},
-          el(
-            "tr",
-            {},
-            el("th", { scope: "col" }, `Tables (${tables.length})`),
-            el("th", { scope: "col", class: "number" }, "Rows"),
-          ),
-        ),
-        el(
-          "tbody",
-          {},
-          tables.map(([name, table]) =>
-            el("tr", {}, el("td", {}, name), el("td", { class: "number" }, number(String(table.rows ?? 0), "integer"))),
-          ),
-        ),
-      ),
-    ),
-  ];
 }

@@ -1,6 +1,6 @@
 /** Elements built node by node. Data reaches the page as text nodes and attributes only, never as markup. */
 
-/** One element. `props`: attributes, `onclick`-like listeners; `null` and `false` are left out. Children: nodes or text. */
+/** One element. `props`: attributes and `onclick`-like listeners; null and false are left out. Children: nodes, text. */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -106,7 +106,7 @@ export function errorBlock(problem, retry) {
   );
 }
 
-/** A tiny subset of Markdown as nodes: headings, paragraphs, bullet lists, **bold**, [text](http…). The rest stays text. */
+/** A little of Markdown as nodes: headings, paragraphs, bullets, **bold**, [text](http…). The rest stays text. */
 export function markdown(source) {
   const blocks = String(source).split(/\n\s*\n|\n(?=#{1,6} )|(?<=^#{1,6} .*)\n/m);
   return blocks.filter((block) => block.trim()).map(markdownBlock);

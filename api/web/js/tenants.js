@@ -7,7 +7,10 @@ const PAGES_IN_A_SEARCH = 50;
 const SHOWN_AT_ONCE = 300;
 
 export class TenantList {
-  /** `api`: without a tenant; `workspace`: its id; `href(tenant)`: where a row leads; `onunauthorized(problem)`: called on 401. */
+  /**
+   * `api`: without a tenant. `workspace`: its id. `href(tenant)`: where a row leads. `onunauthorized(problem)`:
+   * called on 401.
+   */
   constructor(api, workspace, href, onunauthorized) {
     Object.assign(this, {
       api,
@@ -32,6 +35,7 @@ export class TenantList {
       this.render();
       this.lookOn();
     });
+    this.heading = el("h2", {}, "Tenants");
     this.count = el("p", { class: "fine", role: "status" });
     this.rows = el("ul", { class: "tenants" });
     this.foot = el("div", { class: "side-foot" });
@@ -41,7 +45,7 @@ export class TenantList {
       el(
         "div",
         { class: "side-head" },
-        el("h2", {}, "Tenants"),
+        this.heading,
         this.count,
         el("label", { class: "search" }, icon("search"), this.search),
       ),
@@ -96,8 +100,9 @@ export class TenantList {
     return null;
   }
 
-  /** Marks the row of the tenant that is shown. */
+  /** Marks the row of the tenant that is shown; without one the list is the page and its heading the first. */
   select(id) {
+    this.heading.setAttribute("aria-level", id ? "2" : "1");
     this.current = id;
     for (const link of this.rows.querySelectorAll("a")) link.toggleAttribute("aria-current", link.dataset.id === id);
     this.rows.querySelector("a[aria-current]")?.scrollIntoView({ block: "nearest" });

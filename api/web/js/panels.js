@@ -13,7 +13,10 @@ const FILES = [
 const ROWS_AT_ONCE = 200;
 
 export class Panel {
-  /** `definition`: {title, description, chart, format}; `context`: {memories, emptyText, save(slug, format, truncated), retry(slug)}. */
+  /**
+   * `definition`: {title, description, chart, format}.
+   * `context`: {memories, emptyText, save(slug, format, truncated), retry(slug)}.
+   */
   constructor(slug, definition, context) {
     Object.assign(this, {
       slug,
@@ -143,7 +146,7 @@ export class Panel {
     const problem = this.type === "table" ? null : chartProblem(this.definition.chart, columns);
     const whole = this.type !== "pie" || problem || drawablePie(this.definition.chart, this.answer);
     if (this.type === "table" || this.asTable || problem || !whole) {
-      const why = problem || (whole ? null : "These values are no shares of a whole, so they are shown as a table.");
+      const why = problem || (whole ? null : "Shares need values above zero, so these are shown as a table.");
       return this.put(table(this.answer, this.definition), why ? [why, ...notes] : notes);
     }
     this.put(null);

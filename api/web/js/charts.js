@@ -1,48 +1,13 @@
 /** A panel's answer as a drawing: Chart.js draws its series on a canvas, in the colours of the theme. */
 import { el } from "./dom.js";
 import { number, plotted, timeTicks } from "./format.js";
-import { axisName, OTHER, shape } from "./series.js";
-
-const COLOURS = {
-  light: ["#2f6bde", "#e06c10", "#14998a", "#8a1f66", "#9588e9", "#b3261e", "#25357f", "#7d8a1c"],
-  dark: ["#5b93f5", "#f0913f", "#35d6c0", "#c04a9c", "#cfc4ff", "#e0493f", "#7d74e0", "#c9d05a"],
-};
-const MOST_SLICES = 7;
-const DARK = window.matchMedia("(prefers-color-scheme: dark)");
-const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
-
-/** Calls back when the page changes between light and dark. */
-export const onThemeChange = (callback) => DARK.addEventListener("change", callback);
-
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-/** A colour for every name: the same name keeps its place in `memory` through a dashboard, no two in one chart share one. */
-function colours(names, memory) {
-  const palette = COLOURS[DARK.matches ? "dark" : "light"];
-  const taken = new Set();
-  return names.map((name) => {
-    if (name === OTHER) return css("--other");
-    let place = memory.get(name) ?? 0;
-    if (!memory.has(name) || taken.has(place)) {
-      place = palette.findIndex(
-        (_, candidate) => !taken.has(candidate) && (memory.has(name) || ![...memory.values()].includes(candidate)),
-      );
-      if (place < 0) place = palette.findIndex((_, candidate) => !taken.has(candidate));
-    }
-    if (!memory.has(name)) memory.set(name, place);
-    taken.add(place);
-    return palette[place];
-  });
-}
-
-const faded = (hex, alpha) =>
-  `${hex}${Math.round(alpha * 255)
-    .toString(16)
-    .padStart(2, "0")}`;
-const short = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+import { colours, common, css, faded, short, swatch } from "./look.js";
+import { drawPie } from "./pie.js";
+import { axisName, shape } from "./series.js";
 
 /**
- * Draws into `box` and returns {destroy}. `panel`: {title, chart, format}; `memories(column)`: the colours given so far for a column's values.
+ * Draws into `box`. Returns {destroy, notes}, notes being sentences for the reader. `panel`: {title, chart, format};
+ * `memories(column)`: the colours given so far for a column's values.
  */
 export function draw(box, panel, answer, memories) {
   const canvas = el("canvas", { role: "img" });
@@ -54,7 +19,7 @@ export function draw(box, panel, answer, memories) {
   const memory = memories(pie ? axisName(panel.chart, columns) : panel.chart.series || `y ${panel.title}`);
   canvas.setAttribute(
     "aria-label",
-    `${panel.title}: ${panel.chart.type} chart, ${data.xs.length} ${data.xs.length === 1 ? "value" : "values"} on the axis. The menu shows it as a table.`,
+    `${panel.title}: ${panel.chart.type} chart of ${data.xs.length} points. The menu shows it as a table.`,
   );
   box.append(frame);
   box.classList.toggle("with-side", pie);
@@ -208,6 +173,7 @@ function alongAxis(data, sideways, stacked) {
     ...base,
     ...ends,
     afterBuildTicks: (scale) => {
+      if (ats.length === 1) return void (scale.ticks = [{ value: ats[0], label: data.xs[0].label }]);
       const ticks = timeTicks(
         scale.min,
         scale.max,
@@ -248,46 +214,6 @@ function valueAxis(format, stacked, beginAtZero) {
   };
 }
 
-function common(data) {
-  return {
-    responsive: true,
-    maintainAspectRatio: false,
-    locale: "en",
-    animation: CALM.matches ? false : { duration: 350 },
-    font: { family: css("--font"), size: 12 },
-    layout: { padding: { top: 6, right: 6 } },
-    plugins: { legend: { display: false }, tooltip: tooltip(data) },
-  };
-}
-
-function tooltip(data) {
-  return {
-    backgroundColor: css("--tip"),
-    titleColor: css("--tip-text"),
-    bodyColor: css("--tip-text"),
-    footerColor: css("--tip-text"),
-    padding: 10,
-    cornerRadius: 8,
-    boxPadding: 5,
-    boxWidth: 9,
-    boxHeight: 9,
-    titleFont: { family: css("--font"), weight: 600 },
-    bodyFont: { family: css("--font") },
-    footerFont: { family: css("--font"), weight: 600 },
-    usePointStyle: true,
-    itemSort: (a, b) => (plotted(b.dataset.raws[b.dataIndex]) ?? 0) - (plotted(a.dataset.raws[a.dataIndex]) ?? 0),
-    callbacks: {
-      title: ([item]) => (item ? short(data.xs[item.dataIndex].label, 48) : ""),
-      label: ({ dataset, dataIndex }) =>
-        ` ${short(dataset.label, 32)}  ${number(dataset.raws[dataIndex], dataset.format)}`,
-      labelColor: ({ dataset, dataIndex }) => {
-        const colour = [dataset.colour].flat().at(Array.isArray(dataset.colour) ? dataIndex : 0);
-        return { backgroundColor: colour, borderColor: colour };
-      },
-    },
-  };
-}
-
 /** Names with their colours; a click hides and shows a series. */
 function legend(chart, series, palette) {
   return el(
@@ -316,77 +242,4 @@ function legend(chart, series, palette) {
       ),
     ),
   );
-}
-
-function swatch(colour) {
-  const node = el("i", { class: "swatch", "aria-hidden": "true" });
-  node.style.background = colour;
-  return node;
-}
-
-function drawPie(canvas, box, data, memory) {
-  const [one] = data.series;
-  const parts = slices(
-    data.xs.map((x, position) => ({
-      name: x.label,
-      raw: one.points[position],
-      value: plotted(one.points[position]) ?? 0,
-    })),
-  );
-  const total = parts.reduce((sum, part) => sum + part.value, 0);
-  const palette = colours(
-    parts.map((part) => part.id || part.name),
-    memory,
-  );
-  const share = (part) => number(total ? part.value / total : 0, "percent");
-  const options = { ...common(data), cutout: "64%", layout: { padding: 4 } };
-  options.plugins.tooltip.callbacks = {
-    ...options.plugins.tooltip.callbacks,
-    label: ({ dataIndex }) =>
-      ` ${short(parts[dataIndex].name, 32)}  ${number(parts[dataIndex].raw, one.format)} (${share(parts[dataIndex])})`,
-    title: () => "",
-  };
-  box.append(
-    el(
-      "ul",
-      { class: "legend parts" },
-      parts.map((part, index) =>
-        el(
-          "li",
-          { title: part.name },
-          swatch(palette[index]),
-          el("span", {}, part.name),
-          el("b", {}, share(part)),
-          el("em", {}, number(part.raw, one.format)),
-        ),
-      ),
-    ),
-  );
-  return new Chart(canvas, {
-    type: "doughnut",
-    options,
-    data: {
-      labels: parts.map((part) => part.name),
-      datasets: [
-        {
-          data: parts.map((part) => part.value),
-          raws: parts.map((part) => part.raw),
-          colour: palette,
-          backgroundColor: palette,
-          borderColor: css("--surface"),
-          borderWidth: 2,
-          hoverOffset: 4,
-        },
-      ],
-    },
-  });
-}
-
-/** The largest parts, and the rest as one. */
-function slices(parts) {
-  const sorted = [...parts].sort((a, b) => b.value - a.value);
-  if (sorted.length <= MOST_SLICES + 1) return sorted;
-  const rest = sorted.slice(MOST_SLICES);
-  const value = rest.reduce((sum, part) => sum + part.value, 0);
-  return [...sorted.slice(0, MOST_SLICES), { name: `Other (${rest.length})`, id: OTHER, raw: value, value }];
 }

@@ -24,7 +24,7 @@ export class Problem extends Error {
 }
 
 export class Api {
-  /** `key`: sent as a bearer credential. `tenant`: an id, named in a header where the key's scope is wider than one tenant. */
+  /** `key`: sent as a bearer credential. `tenant`: an id, sent where the key's scope is wider than one tenant. */
   constructor(key, tenant = null) {
     this.key = key;
     this.tenant = tenant;

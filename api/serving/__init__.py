@@ -1,0 +1,1 @@
+"""Open, gate, answer: from a statement and a slice to bytes."""

@@ -1,0 +1,79 @@
+"""The closed list of what can go wrong for a caller (RFC 9457). docs/errors.md is made from it.
+
+    Problem
+      status and title come from CODES; `detail` never holds an exception's text, a path, our SQL, or another tenant's existence
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+CODES: dict[str, tuple[int, str]] = {
+    "syntax": (400, "The request could not be read"),
+    "tenant_required": (400, "Say which tenant: X-Tenant-ID"),
+    "workspace_required": (400, "Say which workspace: X-Workspace-ID"),
+    "credential_missing": (401, "No credential was given"),
+    "credential_invalid": (401, "The credential is not valid"),
+    "forbidden": (403, "Your permissions do not allow this"),
+    "tenant_mismatch": (403, "Path, header and credential name different tenants"),
+    "tenant_suspended": (403, "This tenant is suspended"),
+    "param_locked": (403, "A locked parameter cannot be set"),
+    "caller_sql_off": (403, "Free SQL is off in this workspace"),
+    "statement_not_allowed": (403, "This statement is not allowed"),
+    "not_found": (404, "There is no such thing here"),
+    "tenant_gone": (404, "This tenant is gone from its source"),
+    "version_withdrawn": (404, "This version is no longer handed out"),
+    "method_not_allowed": (405, "This method is not allowed here"),
+    "not_acceptable": (406, "No such format"),
+    "conflict": (409, "The state does not allow this"),
+    "precondition_failed": (412, "The precondition failed"),
+    "answer_too_large": (413, "The answer is too large"),
+    "request_too_large": (413, "The request is too large"),
+    "param_unknown": (422, "An unknown parameter"),
+    "param_invalid": (422, "A parameter's value does not fit"),
+    "validation": (422, "A value does not fit"),
+    "statement_failed": (422, "The statement failed"),
+    "statement_timeout": (422, "The statement took too long"),
+    "statement_memory": (422, "The statement needs too much memory"),
+    "internal": (500, "Something went wrong on our side"),
+    "slice_not_ready": (503, "The slice is not built yet"),
+    "slice_withheld": (503, "The slice is withheld until it is built anew"),
+    "slice_unusable": (503, "The slice cannot be opened"),
+    "busy": (503, "Too much is going on; try again"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: a JSON pointer or a parameter's name, a code, a text."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Problem(Exception):
+    """An error that a caller sees. `code` is one of CODES."""
+
+    code: str
+    detail: str = ""
+    errors: list[FieldError] = field(default_factory=list)
+    retry_after: int | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return CODES[self.code][0]
+
+    def body(self, request_id: str) -> dict[str, object]:
+        """application/problem+json."""
+        return {
+            "type": f"urn:slicehouse:problem:{self.code}",
+            "title": CODES[self.code][1],
+            "status": self.status,
+            "detail": self.detail or CODES[self.code][1] + ".",
+            "code": self.code,
+            "request_id": request_id,
+            "errors": [{"pointer": e.pointer, "code": e.code, "detail": e.detail} for e in self.errors],
+        }

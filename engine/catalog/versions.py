@@ -1,0 +1,106 @@
+"""Tenants, slice versions and publications: what answers, what is kept, what is withdrawn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from engine.catalog.tables import PublicationRow, TenantRow, VersionRow
+from engine.ids import is_id, new_id
+
+LIVE = ("current", "kept")
+
+
+def slug_of(name: str) -> str:
+    """A label from a display name: letters and digits with hyphens, at most 63; never an address."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63] or "tenant"
+
+
+def ensure_tenants(session: Session, workspace_id: str, tenants: Iterable[tuple[str, str]], now: datetime) -> dict[str, TenantRow]:
+    """Rows for these (key, name), made where new, names brought up to date: key → row."""
+    known = {r.key: r for r in session.scalars(select(TenantRow).where(TenantRow.workspace_id == workspace_id))}
+    for key, name in tenants:
+        row = known.get(key)
+        if row is None:
+            row = TenantRow(id=new_id("tn"), workspace_id=workspace_id, key=key, name=name, slug=slug_of(name), state="building", created_at=now)
+            session.add(row)
+            known[key] = row
+        row.name, row.slug = name, slug_of(name)
+        if row.state == "expected":
+            row.state = "building"
+    session.flush()
+    return known
+
+
+def tenants_of(session: Session, workspace_id: str, *, limit: int | None = None, after: str | None = None) -> list[TenantRow]:
+    """Tenants in the order of their ids."""
+    query = select(TenantRow).where(TenantRow.workspace_id == workspace_id).order_by(TenantRow.id)
+    query = query if after is None else query.where(TenantRow.id > after)
+    return list(session.scalars(query if limit is None else query.limit(limit)))
+
+
+def find_tenant(session: Session, workspace_id: str, name: str) -> TenantRow | None:
+    """By tn_… id, or by key; `key:` before it always means the key (rules.md 5)."""
+    query = select(TenantRow).where(TenantRow.workspace_id == workspace_id)
+    if is_id(name, "tn"):
+        return session.scalar(query.where(TenantRow.id == name))
+    key = name.removeprefix("key:")
+    if key == name and (name.startswith("tn_") or name in ("", ".", "..")):
+        return None
+    return session.scalar(query.where(TenantRow.key == key))
+
+
+def version_of(session: Session, version_id: str) -> VersionRow | None:
+    """A version by its id."""
+    return session.get(VersionRow, version_id)
+
+
+def live_versions(session: Session, workspace_id: str, tenant_ids: Iterable[str] | None = None) -> list[VersionRow]:
+    """Versions that answer or are kept, newest first."""
+    query = select(VersionRow).where(VersionRow.workspace_id == workspace_id, VersionRow.state.in_(LIVE)).order_by(VersionRow.id.desc())
+    rows = session.scalars(query)
+    wanted = None if tenant_ids is None else set(tenant_ids)
+    return [r for r in rows if wanted is None or r.tenant_id in wanted]
+
+
+def versions_of(session: Session, tenant_id: str) -> list[VersionRow]:
+    """All versions of a tenant whose files are there, newest first."""
+    query = select(VersionRow).where(VersionRow.tenant_id == tenant_id, VersionRow.state != "removed").order_by(VersionRow.id.desc())
+    return list(session.scalars(query))
+
+
+def newest_publication(session: Session, workspace_id: str) -> PublicationRow | None:
+    """The last publication."""
+    return session.scalar(select(PublicationRow).where(PublicationRow.workspace_id == workspace_id).order_by(PublicationRow.number.desc()).limit(1))
+
+
+def add_publication(session: Session, workspace_id: str, run_id: str | None, snapshots: list[str], as_of: datetime, now: datetime) -> PublicationRow:
+    """The next publication of a workspace."""
+    number = session.scalar(select(func.max(PublicationRow.number)).where(PublicationRow.workspace_id == workspace_id)) or 0
+    row = PublicationRow(id=new_id("pb"), workspace_id=workspace_id, number=number + 1, run_id=run_id, snapshots=snapshots, as_of=as_of, published_at=now)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def make_current(session: Session, tenant: TenantRow, version: VersionRow, now: datetime) -> None:
+    """`version` answers for the tenant from now on; the one before is kept."""
+    if tenant.version_id is not None and tenant.version_id != version.id:
+        before = session.get(VersionRow, tenant.version_id)
+        if before is not None and before.state == "current":
+            before.state, before.replaced_at = "kept", now
+    version.state, version.replaced_at = "current", None
+    tenant.version_id = version.id
+
+
+def withdraw(session: Session, version_ids: Iterable[str], now: datetime) -> None:
+    """These versions are never served or handed out again."""
+    ids = list(version_ids)
+    if ids:
+        session.execute(
+            update(VersionRow).where(VersionRow.id.in_(ids), VersionRow.state.in_(LIVE)).values(state="withdrawn", replaced_at=func.coalesce(VersionRow.replaced_at, now))
+        )

@@ -1,0 +1,345 @@
+"""A verdict for every row, in tenant order: accounting, fingerprints, and the buckets of rows that builders take.
+
+Tenants have numbers inside one run (row i of the tenant table is tenant i); outside it only ids and keys count.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine import sql as quoting
+from engine.duck import Connection
+from engine.errors import ReviewRequired
+from engine.routing import Routing
+from engine.schema import TableName
+from extract.snapshot import LandedColumn
+from slices import sql
+from slices.judge import Judge, Numbered
+from slices.sql import Reason
+
+_BATCH = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """One row of the tenant table: its number in this run, its key in canonical text, its display name."""
+
+    number: int
+    key: str
+    name: str
+    filtered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What became of the rows of one table; all but `copies` and `reasons` add up to `rows`."""
+
+    rows: int
+    owned: int = 0
+    shared: int = 0
+    unreferenced: int = 0
+    filtered: int = 0
+    quarantined: int = 0
+    excluded: int = 0
+    copies: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row has exactly one verdict."""
+        return self.rows == self.owned + self.shared + self.unreferenced + self.filtered + self.quarantined + self.excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Rows, and the sum of row hashes modulo 2^128 (`duckdb.hash`, 64 bits a row: not stable across engine versions)."""
+
+    rows: int = 0
+    total: int = 0
+
+    @property
+    def text(self) -> str:
+        """`rows:hash` in hexadecimal."""
+        return f"{self.rows}:{self.total & ((1 << 128) - 1):032x}"
+
+
+class Partition:
+    """The judged rows of one run, in the work database."""
+
+    def __init__(self, connection: Connection, routing: Routing, judge: Judge) -> None:
+        self._db, self.routing, self._judge = connection, routing, judge
+        self.tables: list[Numbered] = [judge.tables[r.table] for r in routing.written]
+        self.tenants = self._read_tenants()
+
+    # ── tenants ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read_tenants(self) -> list[TenantRow]:
+        """The tenants in the order of their numbers. Raises ReviewRequired for an empty table, NULL or duplicate keys."""
+        tenant = self.routing.tenant
+        table = self._judge.tables[tenant.table]
+        columns = {c.name: c for c in table.landed.table.columns}
+        key = columns[tenant.key].landed
+        shown = columns[tenant.name].landed if tenant.name in columns else key
+        rows = self._db.execute(sql.tenant_rows(table.number, key, shown)).fetchall()
+        check_tenant_keys(tenant.table.table, tenant.key, [row[1] for row in rows])
+        return [TenantRow(t, key, name or key, filtered) for t, key, name, filtered in rows]
+
+    # ── accounting ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def verdicts(self) -> dict[TableName, Verdicts]:
+        """The verdicts of each table in slices; excluded tables are not here."""
+        return {item.route.table: self._verdicts(item) for item in self.tables}
+
+    def _verdicts(self, item: Numbered) -> Verdicts:
+        counts = self._db.execute(sql.verdict_counts(item.number)).fetchone()
+        assert counts is not None
+        rows, owned, shared, filtered, quarantined = (int(c) for c in counts)
+        reasons = {Reason(r).name.lower(): int(n) for r, n in self._db.execute(sql.reason_counts(item.number)).fetchall()}
+        found = Verdicts(rows, owned, shared, 0, filtered, quarantined, reasons=reasons)
+        if not found.adds_up:
+            raise AssertionError(f"verdicts of {item.route.table} do not add up")
+        return found
+
+    # ── fingerprints ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def fingerprints(self, progress: Callable[[str], None] = lambda table: None) -> Fingerprints:
+        """Per table: each tenant's fingerprint, and that of everybody's rows."""
+        of_tenants: dict[TableName, dict[int, Fingerprint]] = {}
+        of_shared: dict[TableName, Fingerprint] = {}
+        for item in self.tables:
+            progress(item.route.table.table)
+            row_hash = quoting.row_hash([(f"{c.landed}", c.type) for c in written_columns(item)])
+            if not item.route.is_shared:
+                rows = self._db.execute(sql.tenant_fingerprints(item.number, row_hash)).fetchall()
+                of_tenants[item.route.table] = {int(t): Fingerprint(int(n), int(total)) for t, n, total in rows}
+            if item.route.is_shared or item.route.unassigned:
+                row = self._db.execute(sql.shared_fingerprint(item.number, row_hash)).fetchone()
+                assert row is not None
+                of_shared[item.route.table] = Fingerprint(int(row[0]), int(row[1]))
+        return Fingerprints(of_tenants, of_shared)
+
+    # ── buckets ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def choose(self, numbers: Sequence[int]) -> None:
+        """Makes these tenants the ones that `cut` and `write_held` are about."""
+        for statement in sql.choose_tenants(numbers):
+            self._db.execute(statement)
+
+    def cut(self, buckets: Sequence[Sequence[int]], folder: Path, progress: Callable[[str], None] = lambda table: None) -> list[dict[int, Path]]:
+        """Writes the chosen tenants' rows, sorted once a table, into one Arrow stream a bucket and table.
+
+        `buckets` are ascending, disjoint runs of tenant numbers. Returns, per bucket, table number → file; a file has the column
+        `t` and the landed columns. Memory is bounded: DuckDB spills, rows pass as batches.
+        """
+        files: list[dict[int, Path]] = [{} for _ in buckets]
+        for item in self.tables:
+            if not item.route.is_shared:
+                progress(item.route.table.table)
+                self._cut_table(item, [b[-1] for b in buckets], folder, files)
+        return files
+
+    def _cut_table(self, item: Numbered, ends: Sequence[int], folder: Path, files: list[dict[int, Path]]) -> None:
+        columns = written_columns(item)
+        query = sql.tenant_rows_in_order(item.number, [c.landed for c in columns], sort_columns(item))
+        reader = self._db.sql(query).to_arrow_reader(_BATCH)
+        with _BucketWriter(folder, item.number, reader.schema, ends, files) as writer:
+            for batch in reader:
+                writer.write(batch)
+
+    def write_shared(self, folder: Path) -> dict[int, Path]:
+        """Everybody's rows, one Arrow file a table that has any: table number → file."""
+        found: dict[int, Path] = {}
+        for item in self.tables:
+            if item.route.is_shared or item.route.unassigned:
+                path = folder / f"shared-{item.number}.arrow"
+                query = sql.shared_rows_in_order(item.number, [c.landed for c in written_columns(item)], sort_columns(item))
+                reader = self._db.sql(query).to_arrow_reader(_BATCH)
+                with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+                    for batch in reader:
+                        writer.write_batch(batch)
+                found[item.number] = path
+        return found
+
+    # ── what versions hold ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write_held(self, folder: Path) -> dict[str, HeldTable]:
+        """Hashes of the row keys of the chosen tenants' rows, a file a table: table → its file and whether rows have no key."""
+        folder.mkdir(parents=True, exist_ok=True)
+        found = {}
+        for item in self.tables:
+            if not item.route.is_shared:
+                path = folder / f"{item.number}.parquet"
+                self._db.execute(sql.held_rows(item.number, _key_hash(item), path))
+                found[str(item.route.table)] = HeldTable(path.name, not _key_columns(item))
+        return found
+
+    def moved(self, table: str, held: Path, whole: bool, renumbered: Sequence[tuple[int, int]]) -> set[int] | None:
+        """Old tenant numbers whose held rows are no longer their own; None where the table is in no slice any more."""
+        item = next((i for i in self.tables if str(i.route.table) == table), None)
+        if item is None:
+            return None
+        for statement in sql.renumbered(renumbered):
+            self._db.execute(statement)
+        if whole != (not _key_columns(item)):
+            return {old for old, _ in renumbered}
+        rows = self._db.execute(sql.moved_rows(item.number, _key_hash(item), held, whole)).fetchall()
+        return {int(row[0]) for row in rows}
+
+    def export_where(self, folder: Path) -> dict[TableName, Path]:
+        """The stored results of `where`, for verify: table → a Parquet file of the ordinals it filters."""
+        found = {}
+        for item in self._judge.tables.values():
+            if item.route.where is not None:
+                path = folder / f"where-{item.number}.parquet"
+                self._db.execute(sql.export_where(item.number, path))
+                found[item.route.table] = path
+        return found
+
+
+    def export_everybody(self, folder: Path) -> dict[TableName, Path]:
+        """The stored results of `unassigned: {shared: "<condition>"}`, for verify: table → a Parquet file of ordinals."""
+        found = {}
+        for item in self._judge.tables.values():
+            if item.route.unassigned not in (None, "true") and self._judge.has_table(f"everybody_{item.number}"):
+                path = folder / f"everybody-{item.number}.parquet"
+                self._db.execute(sql.export_everybody(item.number, path))
+                found[item.route.table] = path
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTable:
+    """A file of key hashes; `whole` where the table has no key, so that a hash is of the whole row."""
+
+    file: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """Fingerprints of one run: per table and tenant number, and of everybody's rows per table."""
+
+    tenants: Mapping[TableName, Mapping[int, Fingerprint]]
+    shared: Mapping[TableName, Fingerprint]
+
+    def rows_of(self, number: int) -> int:
+        """How many rows of its own a tenant has."""
+        return sum(prints[number].rows for prints in self.tenants.values() if number in prints)
+
+    def of(self, number: int) -> dict[TableName, str]:
+        """Per table in slices, what a slice of that tenant holds, as text."""
+        found = {table: prints.get(number, Fingerprint()).text for table, prints in self.tenants.items()}
+        for table, print_ in self.shared.items():
+            found[table] = f"{found[table]}+{print_.text}" if table in found else print_.text
+        return found
+
+
+class _BucketWriter:
+    """Splits batches in tenant order at the ends of buckets, into one Arrow file each."""
+
+    def __init__(self, folder: Path, number: int, schema: pa.Schema, ends: Sequence[int], files: list[dict[int, Path]]) -> None:
+        self._folder, self._number, self._schema, self._ends, self._files = folder, number, schema, ends, files
+        self._bucket = -1
+        self._writer: pa.RecordBatchWriter | None = None
+
+    def __enter__(self) -> _BucketWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Writes a batch whose first column `t` ascends."""
+        start = 0
+        tenants = batch.column(0)
+        while start < batch.num_rows:
+            bucket = bisect_left(self._ends, tenants[start].as_py())
+            stop = _first_above(tenants, self._ends[bucket], start)
+            self._open(bucket).write_batch(batch.slice(start, stop - start))
+            start = stop
+
+    def _open(self, bucket: int) -> pa.RecordBatchWriter:
+        if bucket != self._bucket or self._writer is None:
+            self._close()
+            path = self._folder / f"{bucket:04d}-{self._number}.arrow"
+            self._files[bucket][self._number] = path
+            self._sink = pa.OSFile(str(path), "wb")
+            self._writer, self._bucket = pa.ipc.new_file(self._sink, self._schema), bucket
+        return self._writer
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._sink.close()
+            self._writer = None
+
+
+def _first_above(values: pa.Array, limit: int, start: int) -> int:
+    """The first index from `start` whose value is above `limit`; the values ascend."""
+    low, high = start, len(values)
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle].as_py() > limit:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def make_buckets(numbers: Iterable[int], rows: Callable[[int], int], count: int) -> list[list[int]]:
+    """Ascending runs of tenants of about equal rows, at most `count` of them, none empty."""
+    ordered = sorted(numbers)
+    weights = [rows(n) + 1_000 for n in ordered]
+    share = sum(weights) / max(count, 1)
+    buckets: list[list[int]] = []
+    filled = 0.0
+    for number, weight in zip(ordered, weights, strict=True):
+        if not buckets or filled >= share * len(buckets):
+            buckets.append([])
+        buckets[-1].append(number)
+        filled += weight
+    return buckets
+
+
+def check_tenant_keys(table: str, column: str, keys: Sequence[str | None]) -> None:
+    """Raises ReviewRequired where there is no tenant, a key is NULL, or two keys are the same."""
+    where = f"{table}.{column}"
+    if not keys:
+        raise ReviewRequired(f"The tenant table {table} is empty: nothing was published.", hint="The last good slices keep serving.", code="no_tenants")
+    nulls = sum(key is None for key in keys)
+    if nulls:
+        raise ReviewRequired(f"{where} is NULL in {nulls} rows: a tenant key is unique and never NULL.", hint="Choose another key: tenants: {key: …}.", code="tenant_key_null")
+    counts: dict[str, int] = {}
+    for key in keys:
+        counts[str(key)] = counts.get(str(key), 0) + 1
+    twice = [key for key, n in counts.items() if n > 1]
+    if twice:
+        shown = ", ".join(repr(k) for k in twice[:5]) + (" …" if len(twice) > 5 else "")
+        raise ReviewRequired(f"{where} is not unique: {len(twice)} keys come more than once: {shown}.", hint="Choose another key: tenants: {key: …}.", code="tenant_key_duplicate")
+
+
+def written_columns(item: Numbered) -> list[LandedColumn]:
+    """The landed columns that are in slices, in the order of the routing."""
+    return [item.landed.table.column(c.name) for c in item.route.columns if c.is_written]
+
+
+def _key_columns(item: Numbered) -> list[str]:
+    """The landed primary key, or [] where it is not landed whole."""
+    landed = {c.name: c.landed for c in item.landed.table.columns if c.treatment in ("keep", "sha256")}
+    key = item.landed.table.primary_key
+    return [landed[c] for c in key] if key and all(c in landed for c in key) else []
+
+
+def sort_columns(item: Numbered) -> list[str]:
+    """What rows of one tenant are sorted by: the landed primary key."""
+    return _key_columns(item)
+
+
+def _key_hash(item: Numbered) -> str:
+    key = _key_columns(item)
+    return quoting.row_hash([(c, "") for c in key] if key else [(c.landed, c.type) for c in written_columns(item)])

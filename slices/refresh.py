@@ -1,0 +1,410 @@
+"""The whole pipeline of one workspace: extract → partition → build → verify → publish. Whatever fails leaves the last slices serving."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from engine import duck
+from engine import lock as locks
+from engine.catalog import runs, versions
+from engine.catalog.tables import RoutingRow, RunRow, TenantRow, VersionRow, WorkspaceRow
+from engine.drift import drift
+from engine.errors import ConfigurationError, ReviewRequired, SlicehouseError, WorkFailed
+from engine.ids import new_id
+from engine.lock import Lock
+from engine.routing import Routing
+from engine.schema import TableName
+from engine.workspace import Workspace
+from extract.snapshot import Snapshot
+from slices import guards, routings
+from slices.builders import run_tasks
+from slices.installation import Installation
+from slices.judge import Judge, LandedFiles
+from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
+from slices.locking import exclusive
+from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
+from slices.partition import Fingerprints, Partition, Verdicts, make_buckets
+from slices.progress import Progress, Silent, StageCost, Stages
+from slices.publish import Decision, Verified, publish, sweep
+from slices.rederive import Rederivation
+from slices.store import LocalStore, check_file
+from slices.style import slice_facts, slice_style, task_tables
+from slices.task import BuildTask, Built, TaskTenant
+from slices.verify import SliceFile, prove
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`tenants`: keys or ids that are built (others whose version holds a moved row are, too); `full`: build all."""
+
+    tenants: tuple[str, ...] = ()
+    full: bool = False
+    allow_shrink: bool = False
+
+
+@dataclass(slots=True)
+class Result:
+    """What a refresh did. `reasons` says why a tenant failed."""
+
+    run: str
+    as_of: str = ""
+    tables: int = 0
+    rows: int = 0
+    built: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    withheld: int = 0
+    gone: int = 0
+    quarantined: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def refresh(
+    installation: Installation, workspace: Workspace, options: Options = Options(), *, run_id: str | None = None, trigger: str = "command", progress: Progress | None = None
+) -> Result:
+    """Refreshes one workspace by its accepted routing and returns what was done.
+
+    `run_id` names a queued run. Raises Busy where a refresh is at work, ReviewRequired where a person must look, WorkFailed or
+    SourceError where the work failed; nothing is published then, and the run says why.
+    """
+    row = routings.workspace_row(installation, workspace)
+    with exclusive(installation.home.workspace(row.id).lock):
+        _bury_dead_runs(installation, row.id)
+        sweep(installation, row.id)
+        with installation.catalog.write() as session:
+            run = session.get(RunRow, run_id) if run_id else None
+            run = run or runs.request_run(session, row.id, trigger, _asked(options), installation.clock())
+            runs.start_run(session, run.id, os.getpid(), None, installation.clock())
+        work = _Refresh(installation, workspace, row, run.id, options, progress or Silent())
+        try:
+            return work.run()
+        except SlicehouseError as error:
+            state = "stopped" if isinstance(error, ReviewRequired) else "failed"
+            _end(installation, run.id, state, error.code, error.message)
+            raise
+        except BaseException as error:
+            _end(installation, run.id, "failed", "unexpected", type(error).__name__)
+            raise
+        finally:
+            shutil.rmtree(work.folder, ignore_errors=True)
+
+
+def _asked(options: Options) -> dict[str, Any]:
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(options).items() if v}
+
+
+def _end(installation: Installation, run: str, state: str, code: str, text: str) -> None:
+    with installation.catalog.write() as session:
+        runs.end_run(session, run, state, installation.clock(), code=code, error=text)
+
+
+def _bury_dead_runs(installation: Installation, workspace_id: str) -> None:
+    """Runs that say they are at work, though the lock is ours, have died."""
+    with installation.catalog.write() as session:
+        for run in runs.running_runs(session, workspace_id):
+            runs.end_run(session, run.id, "failed", installation.clock(), code="interrupted", error="The refresh ended without a word: killed, or the machine went down.")
+
+
+class _Refresh:
+    """One refresh at work; the workspace's lock is held."""
+
+    def __init__(self, installation: Installation, workspace: Workspace, row: WorkspaceRow, run: str, options: Options, progress: Progress) -> None:
+        self.installation, self.workspace, self.row, self.run_id, self.options, self.progress = installation, workspace, row, run, options, progress
+        self.folder = installation.home.workspace(row.id).run(run)
+        self.home = installation.home.workspace(row.id)
+        self.store = LocalStore(self.home)
+        self.stages = Stages(progress, self._note_stage)
+        self.result = Result(run)
+        self.routing: Routing
+        self.lock: Lock
+        self.routing_row: RoutingRow
+
+    def _note_stage(self, position: int, cost: StageCost) -> None:
+        self.result.seconds[cost.name] = round(cost.seconds, 3)
+        with self.installation.catalog.write() as session:
+            runs.add_stage(session, self.run_id, position, cost.name, seconds=cost.seconds, cpu_seconds=cost.cpu_seconds, rows=cost.rows, peak_mb=cost.peak_mb)
+
+    def run(self) -> Result:
+        self._take_routing()
+        self.folder.mkdir(parents=True)
+        with self.stages.stage("extract"):
+            snapshots = self._snapshots()
+            self.stages.rows = sum(t.rows for s in snapshots for t in s.tables)
+        self.landed: dict[TableName, LandedFiles] = files_of(self.installation, self.row.id, snapshots)
+        self.as_of = oldest(snapshots)
+        self.manifest_snapshots = [ManifestSnapshot(id=s.id, source=s.source, as_of=s.as_of) for s in snapshots]
+        settings = self.installation.settings
+        with duck.work(self.folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=self.routing.timezone) as connection:
+            return self._partition_and_publish(connection, snapshots)
+
+    # ── routing, snapshot ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_routing(self) -> None:
+        found = routings.accepted(self.installation, self.workspace, self.row)
+        if found is None:
+            raise ReviewRequired("No routing has been accepted yet.", hint="slicehouse routes shows it; slicehouse routes --accept accepts it.", code="no_routing")
+        self.routing_row, self.lock = found
+        self.routing = locks.routing_of(self.lock)
+        with self.installation.catalog.write() as session:
+            runs.start_run(session, self.run_id, os.getpid(), self.routing_row.id, self.installation.clock())
+
+    def _snapshots(self) -> list[Snapshot]:
+        fresh = fresh_landed(self.installation, self.row, self.workspace, self.routing)
+        if fresh is not None:
+            self.progress.step("taking the snapshot that routes landed", 1, 1)
+            return fresh
+        with OpenSources(self.installation, self.workspace) as sources:
+            self._check_drift(sources)
+            schema, _ = plan_fresh(sources, self.workspace, self.routing)
+            return land_workspace(self.installation, self.row, sources, schema, self.routing, self.progress.step)
+
+    def _check_drift(self, sources: OpenSources) -> None:
+        changes = drift(self.routing, sources.schema())
+        for change in changes:
+            if change.effect == "reported":
+                self.result.notes.append(str(change))
+                self.progress.note(str(change))
+        stopping = [str(c) for c in changes if c.effect == "stops"]
+        if stopping:
+            raise ReviewRequired(
+                "The source is no longer what was accepted:\n  " + "\n  ".join(stopping), hint="slicehouse routes --diff shows it; slicehouse routes --accept takes it.", code="drift"
+            )
+
+    # ── partition ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _partition_and_publish(self, connection: duck.Connection, snapshots: Sequence[Snapshot]) -> Result:
+        with self.stages.stage("partition"):
+            judge = Judge(connection, self.routing, self.landed, self.as_of)
+            judge.run(lambda table: self.progress.step(table, 0, None))
+            partition = Partition(connection, self.routing, judge)
+            verdicts = partition.verdicts()
+            self._check(partition, verdicts)
+            prints = partition.fingerprints(lambda table: self.progress.step(table, 0, None))
+            self.stages.rows = sum(v.rows for v in verdicts.values())
+        plan = _Plan(self, partition, prints)
+        built = self._build(partition, prints, plan) if plan.build else {}
+        with self.stages.stage("verify"):
+            proven = self._verify(partition, plan, built)
+            self.stages.rows = sum(v.manifest.rows for v in proven)
+        with self.stages.stage("publish"):
+            self._publish(partition, plan, proven, verdicts, snapshots)
+            self.stages.rows = len(proven)
+        return self.result
+
+    def _check(self, partition: Partition, verdicts: Mapping[TableName, Verdicts]) -> None:
+        guards.check_quarantine(self.routing, locks.shares_of(self.lock), verdicts)
+        guards.check_everybody(self.routing_row.everybody, verdicts, self.routing)
+        if not self.options.allow_shrink:
+            guards.check_shrink(self._verdicts_before(), verdicts, *self._leaving(partition))
+
+    def _verdicts_before(self) -> dict[str, dict[str, Any]]:
+        with self.installation.catalog.read() as session:
+            last = session.scalar(select(RunRow).where(RunRow.workspace_id == self.row.id, RunRow.state == "succeeded").order_by(RunRow.id.desc()).limit(1))
+            return runs.verdicts_of(session, last.id) if last is not None else {}
+
+    def _leaving(self, partition: Partition) -> tuple[int, int]:
+        """How many tenants have a slice now, and how many of those are not in the source any more."""
+        there = {t.key for t in partition.tenants if not t.filtered}
+        with self.installation.catalog.read() as session:
+            served = [t.key for t in versions.tenants_of(session, self.row.id) if t.version_id is not None]
+        return len(served), sum(key not in there for key in served)
+
+    # ── build ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _build(self, partition: Partition, prints: Fingerprints, plan: _Plan) -> dict[str, Built]:
+        staged = self.folder / "staged"
+        staged.mkdir()
+        settings = self.installation.settings
+        with self.stages.stage("sort"):
+            partition.choose(plan.build)
+            buckets = make_buckets(plan.build, prints.rows_of, max(1, settings.builders * 4))
+            files = partition.cut(buckets, self.folder, lambda table: self.progress.step(table, 0, None))
+            shared = partition.write_shared(self.folder)
+            guards.write_index(self.home.held / self.run_id, partition.write_held(self.home.held / self.run_id), {n: plan.tenant_of[n].id for n in plan.build})
+            self.stages.rows = sum(prints.rows_of(n) for n in plan.build)
+        with self.stages.stage("build"):
+            tables = task_tables(self.routing, partition, shared)
+            style = slice_style(self.routing, self.workspace, partition, settings)
+            tasks = [
+                BuildTask(style=style, tables=tables, tenants=[self._task_tenant(n, plan, prints, staged) for n in bucket], files=bucket_files)
+                for bucket, bucket_files in zip(buckets, files, strict=True)
+            ]
+            done: list[Built] = []
+
+            def one(built: Built) -> None:
+                done.append(built)
+                self.progress.step("slices", len(done), len(plan.build))
+
+            answers = run_tasks(tasks, self.folder, settings.builders, one)
+            self.stages.rows = sum(sum(b.rows.values()) for b in answers)
+        for bucket_files in files:
+            for path in bucket_files.values():
+                path.unlink()
+        return {b.tenant: b for b in answers}
+
+    def _task_tenant(self, number: int, plan: _Plan, prints: Fingerprints, staged: Path) -> TaskTenant:
+        tenant = plan.tenant_of[number]
+        version = plan.version_for[number]
+        facts = slice_facts(self.row, tenant.key, plan.names[number], version, self.run_id, self.as_of, self.routing, plan.fingerprint[number])
+        return TaskTenant(number=number, tenant=tenant.id, version=version, path=staged / f"{version}.duckdb", rows=prints.rows_of(number), facts=facts)
+
+    # ── verify, publish ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _verify(self, partition: Partition, plan: _Plan, built: Mapping[str, Built]) -> list[Verified]:
+        """Proves every built file; what fails is noted, and is not published."""
+        for tenant, answer in built.items():
+            if answer.error is not None:
+                self.result.reasons[tenant] = answer.detail or answer.error
+        good = {t: b for t, b in built.items() if b.error is None}
+        if not good:
+            return []
+        everybody: dict[TableName, Path] = partition.export_everybody(self.folder)
+        derived = Rederivation(self.routing, self.landed, partition.export_where(self.folder), everybody)
+        files = [SliceFile(plan.number_of[t], t, self.folder / "staged" / f"{b.version}.duckdb") for t, b in good.items()]
+        proofs = prove(self.routing, self.landed, derived, files, self.routing.timezone, lambda n: self.progress.step("slices", n, len(files)))
+        proven = []
+        for file in files:
+            proof = proofs[file.tenant]
+            if proof.holds:
+                proven.append(Verified(file.tenant, file.path, plan.manifest(file.number, good[file.tenant])))
+            else:
+                self.result.reasons[file.tenant] = f"verify: {proof}"
+        return proven
+
+    def _publish(self, partition: Partition, plan: _Plan, proven: list[Verified], verdicts: Mapping[TableName, Verdicts], snapshots: Sequence[Snapshot]) -> None:
+        decision = Decision(verified=proven, unchanged=[plan.tenant_of[n].id for n in plan.unchanged], gone=plan.gone)
+        suspects = [v for v in plan.live if v.tenant_id not in plan.gone and not (v.tenant_id in decision.unchanged and v.id == plan.current.get(v.tenant_id))]
+        decision.tainted = sorted(
+            guards.tainted(partition, self.home.held, suspects, plan.number_of, self.routing, self._earlier_routings(), locks.digest(self.routing))
+        )
+        done = {v.tenant for v in proven}
+        decision.failed = [plan.tenant_of[n].id for n in plan.build if plan.tenant_of[n].id not in done]
+        decision.withheld = [t for t in decision.failed if plan.current.get(t) in decision.tainted]
+        self._count(plan, decision, verdicts)
+        with self.installation.catalog.write() as session:
+            runs.add_verdicts(session, self.run_id, {str(t): _verdict_facts(v, self._copies(t, v, plan)) for t, v in verdicts.items()})
+        if decision.failed and not proven and not decision.unchanged and not plan.current:
+            raise WorkFailed(f"No slice could be built: {next(iter(self.result.reasons.values()))}", hint="slicehouse status shows the run.", code="build")
+        totals = {k: v for k, v in asdict(self.result).items() if k not in ("run", "notes")}
+        publish(self.installation, self.row.id, self.run_id, decision, [s.id for s in snapshots], self.as_of, totals, self.workspace.tenants.gone_after)
+
+    def _count(self, plan: _Plan, decision: Decision, verdicts: Mapping[TableName, Verdicts]) -> None:
+        result = self.result
+        result.as_of = self.as_of.isoformat()
+        result.tables, result.rows = len(verdicts), sum(v.rows for v in verdicts.values())
+        result.built, result.unchanged = len(decision.verified), len(decision.unchanged)
+        result.failed, result.withheld, result.gone = len(decision.failed), len(decision.withheld), len(plan.gone)
+        result.quarantined = sum(v.quarantined for v in verdicts.values())
+
+    def _copies(self, table: TableName, found: Verdicts, plan: _Plan) -> int:
+        """Rows in slices beyond one a row: members of several tenants, and everybody's rows in every slice but one."""
+        slices = len(plan.prints.tenants.get(table, {})) and sum(f.rows for n, f in plan.prints.tenants[table].items() if n in plan.tenant_of)
+        written = slices + found.shared * len(plan.tenant_of)
+        return written - found.owned - found.shared
+
+    def _earlier_routings(self) -> dict[str, RoutingRow]:
+        with self.installation.catalog.read() as session:
+            return {r.digest: r for r in session.scalars(select(RoutingRow).where(RoutingRow.workspace_id == self.row.id).order_by(RoutingRow.number))}
+
+
+def _verdict_facts(found: Verdicts, copies: int) -> dict[str, Any]:
+    return asdict(found) | {"copies": copies, "reasons": dict(found.reasons)}
+
+
+class _Plan:
+    """Which tenants are built, which stay as they are, which are gone; numbers are this run's, ids the catalog's."""
+
+    def __init__(self, work: _Refresh, partition: Partition, prints: Fingerprints) -> None:
+        self._work, self.prints = work, prints
+        catalog, now = work.installation.catalog, work.installation.clock()
+        there = [t for t in partition.tenants if not t.filtered]
+        with catalog.write() as session:
+            rows = versions.ensure_tenants(session, work.row.id, [(t.key, t.name) for t in there], now)
+            self.live = versions.live_versions(session, work.row.id)
+        stopped = {key for key, row in rows.items() if row.state in ("gone", "archived", "erased")}
+        self.tenant_of: dict[int, TenantRow] = {t.number: rows[t.key] for t in there if t.key not in stopped}
+        self.names = {t.number: t.name for t in there}
+        self.number_of = {row.id: number for number, row in self.tenant_of.items()}
+        self.current = {r.id: r.version_id for r in rows.values() if r.version_id is not None}
+        self.gone = [r.id for r in rows.values() if r.id not in self.number_of and r.state in ("active", "withheld", "building", "suspended")]
+        self.fingerprint = {n: self._fingerprint(n) for n in self.tenant_of}
+        self.build, self.unchanged = self._choose(partition)
+        self.version_for = {n: new_id("sv") for n in self.build}
+
+    def _fingerprint(self, number: int) -> str:
+        """Rows and hashes per table, and whatever else decides the content of the file (rules.md 9)."""
+        work, settings = self._work, self._work.installation.settings
+        facts = {
+            "tables": {str(t): text for t, text in self.prints.of(number).items()},
+            "routing": locks.digest(work.routing),
+            "builder": BUILDER,
+            "engine": duck.VERSION,
+            "storage": [work.workspace.storage_version, settings.compression],
+            "name": self.names[number],
+        }
+        return "sha256:" + sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _choose(self, partition: Partition) -> tuple[list[int], list[int]]:
+        by_id = {v.id: v for v in self.live}
+        same = [n for n, t in self.tenant_of.items() if self._is_same(t, by_id.get(t.version_id or ""), n)]
+        changed = [n for n in self.tenant_of if n not in set(same) or self._work.options.full]
+        if self._work.options.tenants:
+            changed = self._only(partition, changed)
+        return sorted(changed), sorted(n for n in same if n not in set(changed))
+
+    def _is_same(self, tenant: TenantRow, version: VersionRow | None, number: int) -> bool:
+        if version is None or version.fingerprint != self.fingerprint[number] or tenant.state == "withheld":
+            return False
+        try:
+            check_file(self._work.store.path(tenant.id, version.id), version.bytes)
+        except SlicehouseError:
+            return False
+        return True
+
+    def _only(self, partition: Partition, changed: list[int]) -> list[int]:
+        """The named tenants, and those whose version holds a row that is no longer theirs: nobody may see it meanwhile."""
+        named = {n for n, t in self.tenant_of.items() if t.id in self._work.options.tenants or t.key in {o.removeprefix("key:") for o in self._work.options.tenants}}
+        unknown = [o for o in self._work.options.tenants if not any(o in (t.id, t.key, f"key:{t.key}") for t in self.tenant_of.values())]
+        if unknown:
+            raise ConfigurationError(f"There is no tenant {', '.join(unknown)} in the source.", hint="slicehouse tenants lists them.", code="unknown_tenant")
+        work = self._work
+        suspects = [v for v in self.live if v.id in set(self.current.values()) and self.number_of.get(v.tenant_id) in set(changed)]
+        moved = guards.tainted(partition, work.home.held, suspects, self.number_of, work.routing, work._earlier_routings(), locks.digest(work.routing))
+        also = {self.number_of[v.tenant_id] for v in suspects if v.id in moved}
+        return sorted(n for n in changed if n in named | also) + sorted(n for n in named if n not in changed and work.options.full)
+
+    def manifest(self, number: int, built: Built) -> Manifest:
+        """The manifest of a built file."""
+        work, tenant = self._work, self.tenant_of[number]
+        routing = work.routing
+        tables = {
+            str(routing.names[r.table]): ManifestTable(
+                rows=built.rows[f"{routing.names[r.table].schema}.{routing.names[r.table].table}"],
+                fingerprint=self.prints.of(number)[r.table],
+                route=r.kind,
+                comment=work.landed[r.table].table.comment,
+                columns=[
+                    ManifestColumn(name=c.shown, type=c.type, source_type=c.source_type, treatment=c.treatment, as_text=c.as_text, comment=c.comment)
+                    for c in r.columns
+                    if c.is_written
+                ],
+            )
+            for r in routing.written
+        }
+        return Manifest(
+            version=built.version, workspace=work.row.id, tenant=tenant.id, tenant_key=tenant.key, tenant_name=self.names[number], run=work.run_id, as_of=work.as_of,
+            built_at=work.installation.clock(), snapshots=work.manifest_snapshots, timezone=routing.timezone, routing=locks.digest(routing), fingerprint=self.fingerprint[number],
+            sha256=built.sha256, bytes=built.bytes, rows=sum(built.rows.values()), engine=duck.VERSION, storage_version=work.workspace.storage_version,
+            compression=work.installation.settings.compression, tables=tables,
+        )  # fmt: skip

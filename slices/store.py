@@ -1,0 +1,114 @@
+"""Where published files lie. `LocalStore` is a folder; object storage fits the same protocol."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from engine.errors import StorageError
+from slices.layout import WorkspaceFolder
+
+
+class Store(Protocol):
+    """Files of slice versions, placed whole and never changed."""
+
+    def place(self, tenant: str, version: str, built: Path, manifest: bytes) -> None:
+        """Puts a built file and its manifest in place. Raises StorageError."""
+        ...
+
+    def settle(self) -> None:
+        """Makes sure that what was placed survives a loss of power."""
+        ...
+
+    def path(self, tenant: str, version: str) -> Path:
+        """A local path of the version's file."""
+        ...
+
+    def manifest(self, tenant: str, version: str) -> bytes:
+        """The version's manifest. Raises StorageError."""
+        ...
+
+    def remove(self, tenant: str, version: str) -> None:
+        """Removes a version; readers that have it open finish."""
+        ...
+
+    def versions(self) -> list[tuple[str, str]]:
+        """(tenant, version) of every file that is there."""
+        ...
+
+
+class LocalStore:
+    """A folder a tenant. Files are renamed into place and their folders synced."""
+
+    def __init__(self, folder: WorkspaceFolder) -> None:
+        self._folder = folder
+        self._touched: set[Path] = set()
+
+    def place(self, tenant: str, version: str, built: Path, manifest: bytes) -> None:
+        """Renames the built file (synced already) and writes its manifest; `settle` makes it durable."""
+        target = self.path(tenant, version)
+        try:
+            if not target.parent.exists():
+                target.parent.mkdir(parents=True)
+                self._touched.add(target.parent.parent)
+            part = target.with_suffix(".json.part")
+            part.write_bytes(manifest)
+            _sync(part)
+            part.rename(target.with_suffix(".json"))
+            built.rename(target)
+        except OSError as error:
+            raise StorageError("The store refused a slice.", hint="Free space in the home folder, or move it with --home.") from error
+        self._touched.add(target.parent)
+
+    def settle(self) -> None:
+        """Syncs every folder that something was placed in."""
+        for folder in self._touched:
+            _sync(folder)
+        self._touched.clear()
+
+    def path(self, tenant: str, version: str) -> Path:
+        """The version's file."""
+        return self._folder.slice(tenant, version)
+
+    def manifest(self, tenant: str, version: str) -> bytes:
+        """The version's manifest."""
+        try:
+            return self._folder.manifest(tenant, version).read_bytes()
+        except OSError as error:
+            raise StorageError("A manifest is missing.", hint="slicehouse verify, then slicehouse refresh --full.") from error
+
+    def remove(self, tenant: str, version: str) -> None:
+        """Unlinks the file and its manifest, and the tenant's folder where it is empty."""
+        self._folder.slice(tenant, version).unlink(missing_ok=True)
+        self._folder.manifest(tenant, version).unlink(missing_ok=True)
+        folder = self._folder.tenants / tenant
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def versions(self) -> list[tuple[str, str]]:
+        """Every .duckdb file."""
+        return [(p.parent.name, p.stem) for p in sorted(self._folder.tenants.glob("tn_*/sv_*.duckdb"))]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_file(path: Path, size: int) -> None:
+    """Raises SliceUnusable unless the file is regular, of that size, and alone: a WAL planted beside it would be replayed."""
+    from engine.errors import SliceUnusable
+
+    try:
+        found = path.lstat()
+    except OSError:
+        raise SliceUnusable("A slice file is missing.", hint="slicehouse refresh --full builds it anew.") from None
+    beside = [n for n in (".wal", ".checkpoint.wal", ".tmp") if os.path.lexists(f"{path}{n}")]
+    if not os.path.isfile(path) or os.path.islink(path) or found.st_size != size:
+        raise SliceUnusable("A slice file is not what was published.", hint="slicehouse verify, then slicehouse refresh --full.")
+    if beside:
+        raise SliceUnusable("Something lies beside a slice file that was not published.", hint="Look at the home folder; then slicehouse refresh --full.")

@@ -1,0 +1,85 @@
+"""What a builder is handed: a bucket of tenants, the files that hold their rows, and how a slice is to look.
+
+A task is plain JSON, so that a builder may run anywhere that sees the files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TaskColumn(_Model):
+    """A landed column and what it is in the slice."""
+
+    landed: str
+    shown: str
+    type: str
+    comment: str | None = None
+
+
+class TaskTable(_Model):
+    """One table of every slice; `number` names it in the files. `owned` tables have tenants' rows, `shared` everybody's."""
+
+    number: int
+    schema_: str
+    name: str
+    columns: list[TaskColumn]
+    comment: str | None = None
+    shared: Path | None = None
+
+
+class TaskTenant(_Model):
+    """One slice to build: the tenant's number in the bucket's files, and the file to write."""
+
+    number: int
+    tenant: str
+    version: str
+    path: Path
+    rows: int
+    facts: list[tuple[str, str]] = []
+
+
+class TaskPanel(_Model):
+    """A dashboard's panel, as a macro in the schema `panel`."""
+
+    name: str
+    parameters: list[tuple[str, str]]
+    body: str
+
+
+class SliceStyle(_Model):
+    """How slices are written."""
+
+    timezone: str
+    storage_version: str
+    compression: str
+    relationships: list[tuple[str, str, str, str, str]]
+    readme: list[str]
+    panels: list[TaskPanel] = []
+
+
+class BuildTask(_Model):
+    """One bucket: `files` maps a table's number to the Arrow file with `t` and the landed columns, sorted by `t`."""
+
+    style: SliceStyle
+    tables: list[TaskTable]
+    tenants: list[TaskTenant]
+    files: dict[int, Path]
+
+
+class Built(_Model):
+    """What a builder says of one tenant; `error` is a closed word: `storage`, `engine`."""
+
+    tenant: str
+    version: str
+    bytes: int = 0
+    sha256: str = ""
+    rows: dict[str, int] = {}
+    error: str | None = None
+    detail: str = ""
