@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows hold a value per column, in the columns' order; `unique`: the keys claimed, perhaps the primary key first."""
+    """Rows hold a value per column, in the columns' order; `unique`: the keys claimed, the primary key first."""
 
     name: str
     columns: tuple[Column, ...]

@@ -69,7 +69,7 @@ class Place:
 class Outcome:
     """What becomes of every row; rows are sorted indexes, and every written table is named, also where it has none.
 
-    `slices`: tenant key (text) to table to rows; a filtered tenant has none. `quarantine`, `filtered`: no excluded table.
+    `slices`: tenant key (text) to table to rows; a filtered tenant has none. `quarantine`, `filtered`: written tables.
     `excluded`: the tables that are in no slice, bridges included. `reasons`: why each row of `quarantine` is there.
     """
 

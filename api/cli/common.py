@@ -1,0 +1,123 @@
+"""What the verbs share: options, opening the installation, printing, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from engine.workspace import Workspace
+    from slices.installation import Installation
+    from slices.progress import StageCost
+
+WorkspaceFiles = Annotated[list[Path] | None, Parameter(name=["--workspace", "-w"], help="workspace file, folder or glob; may be repeated")]
+HomeFolder = Annotated[Path | None, Parameter(name="--home", help="the installation's state (SLICEHOUSE_HOME)")]
+AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="JSON on stdout")]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The workspace files that a command is about, and the installation."""
+
+    files: tuple[Path, ...]
+    home: Path
+
+
+def place(workspace: list[Path] | None, home: Path | None) -> Place:
+    """Resolves `-w` and `--home`; the default home is `.slicehouse` beside the first workspace file."""
+    files: list[Path] = []
+    for given in workspace or [Path("slicehouse.yaml")]:
+        if any(c in str(given) for c in "*?["):
+            files += sorted(Path().glob(str(given)))
+        else:
+            files.append(given / "slicehouse.yaml" if given.is_dir() else given)
+    environment = os.environ.get("SLICEHOUSE_HOME")
+    chosen = home or (Path(environment) if environment else files[0].resolve().parent / ".slicehouse")
+    return Place(tuple(files), chosen)
+
+
+def open_place(where: Place) -> Installation:
+    """The installation of that home."""
+    from engine.settings import Settings
+    from slices.installation import open_installation
+
+    return open_installation(Settings(home=where.home))
+
+
+def workspaces(where: Place) -> list[Workspace]:
+    """The workspaces of the files, read."""
+    from engine.workspace import read_workspace
+
+    return [read_workspace(f) for f in where.files]
+
+
+def one_workspace(where: Place) -> Workspace:
+    """The one workspace of a verb that takes one."""
+    from engine.errors import ConfigurationError
+
+    if len(where.files) != 1:
+        raise ConfigurationError("This verb takes one workspace.", hint="Name it with -w FILE.")
+    return workspaces(where)[0]
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout."""
+    print(json.dumps(value, indent=1, default=str, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], title: str | None = None) -> None:
+    """A table on stdout; plain tab-separated lines where stdout is no terminal."""
+    if not sys.stdout.isatty():
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(str(row.get(c, "")) for c in columns))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row.get(c, "")) for c in columns))
+    Console().print(table)
+
+
+class Lines:
+    """Progress as lines on stderr: one a stage, with rows, seconds and CPU seconds."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self._last = name
+        if sys.stderr.isatty():
+            print(f"\r{name} …", end="", file=sys.stderr, flush=True)
+
+    def step(self, text: str, done: int, total: int | None) -> None:
+        """Within the stage, on a terminal only."""
+        if sys.stderr.isatty():
+            of = f" {done:,}/{total:,}" if total else f" {done:,}" if done else ""
+            print(f"\r\x1b[K{self._last} … {text}{of}", end="", file=sys.stderr, flush=True)
+
+    def ended(self, cost: StageCost) -> None:
+        """A stage has ended."""
+        start = "\r\x1b[K" if sys.stderr.isatty() else ""
+        say(f"{start}{cost.name:<10} {cost.rows:>12,} rows  {cost.seconds:7.2f} s  {cost.cpu_seconds:7.2f} CPU s  {cost.peak_mb:>6,} MB")
+
+    def note(self, text: str) -> None:
+        """Something to read."""
+        say(f"note: {text}")

@@ -1,0 +1,40 @@
+"""The entry point: verbs, and how errors become exit statuses (0 done, 1 failed, 2 wrong use, 3 stopped for review)."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from api.cli import keys, reading, routing, running, setup
+from engine.errors import SlicehouseError
+
+app = App(name="slicehouse", help="Analytics for many customers from one account: one DuckDB file per tenant.", version="0.1.0")
+for module in (setup, routing, running, reading):
+    for verb in module.VERBS:
+        app.command(verb)
+app.command(keys.app)
+
+
+def run() -> None:
+    """Runs the command and exits."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns the exit status."""
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(f"slicehouse: {error}", file=sys.stderr)
+        return 2
+    except SlicehouseError as error:
+        print(f"slicehouse: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,107 @@
+"""tenants, query, pull: what is served, asked through the same gate and door as the API."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from api.cli.common import AsJson, HomeFolder, WorkspaceFiles, one_workspace, open_place, place, print_json, print_table, say
+
+
+def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
+    """The tenants of the workspace, their states and sizes."""
+    from api.control.tenants import tenant_facts
+    from engine.catalog import versions
+    from slices.routings import workspace_row
+
+    where = place(workspace, home)
+    installation = open_place(where)
+    row = workspace_row(installation, one_workspace(where))
+    with installation.catalog.read() as session:
+        found = [tenant_facts(t, versions.version_of(session, t.version_id) if t.version_id else None) for t in versions.tenants_of(session, row.id)]
+    if json:
+        print_json(found)
+    else:
+        print_table(("key", "name", "state", "rows", "bytes", "as_of", "id"), found)
+    return 0
+
+
+def query(
+    tenant: str,
+    sql: str,
+    *,
+    format: Literal["table", "json", "csv", "parquet", "arrow"] = "table",
+    workspace: WorkspaceFiles = None,
+    home: HomeFolder = None,
+    json: AsJson = False,
+) -> int:
+    """Runs one SELECT on the tenant's slice; json is the object of the API, all rows."""
+    import msgspec
+
+    from api.control.tenants import require_tenant, slice_of
+    from api.serving.answer import Limits, answer
+    from api.serving.formats import encode, json_object
+    from api.serving.opened import OpenSlices
+    from api.serving.problems import Problem
+    from engine.clock import rfc3339
+    from engine.errors import WorkFailed
+    from slices.routings import workspace_row
+
+    where = place(workspace, home)
+    installation = open_place(where)
+    settings = installation.settings
+    row = workspace_row(installation, one_workspace(where))
+    found = require_tenant(installation, row.id, tenant)
+    try:
+        ref, version = slice_of(installation, row, found)
+        slices = OpenSlices(1, settings.statement_memory, settings.statement_seconds)
+        limits = Limits(rows=2**31, bytes=2**40, seconds=settings.statement_seconds, cut=False)
+        result = answer(slices, ref, sql, {"as_of": found.as_of, "timezone": row.timezone}, limits)
+    except Problem as problem:
+        raise WorkFailed(str(problem.body("")["detail"]), code=problem.code) from None
+    meta = {"slice_version": version.id, "as_of": rfc3339(found.as_of or version.as_of)}
+    if json or format == "json":
+        sys.stdout.write(msgspec.json.encode(json_object(result, meta)).decode() + "\n")
+    elif format == "table":
+        body = json_object(result, meta)
+        print_table(list(result.names), [dict(zip(result.names, r, strict=True)) for r in body["rows"]])
+    else:
+        sys.stdout.buffer.write(encode(result, format, meta))
+    return 0
+
+
+def pull(tenant: str, *, output: Annotated[Path, Parameter(name=["--output", "-o"])], workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
+    """A copy of the current slice, read-only, checked against its manifest."""
+    import shutil
+
+    from api.control.tenants import require_tenant, slice_of
+    from api.serving.problems import Problem
+    from engine.errors import ConfigurationError, SliceUnusable, WorkFailed
+    from slices.build import file_digest
+    from slices.routings import workspace_row
+    from slices.store import check_file
+
+    where = place(workspace, home)
+    installation = open_place(where)
+    row = workspace_row(installation, one_workspace(where))
+    if output.exists():
+        raise ConfigurationError(f"{output} is there already.", hint="Name another file with -o.")
+    try:
+        ref, version = slice_of(installation, row, require_tenant(installation, row.id, tenant))
+    except Problem as problem:
+        raise WorkFailed(str(problem.body("")["detail"]), code=problem.code) from None
+    check_file(ref.path, version.bytes)
+    shutil.copyfile(ref.path, output)
+    output.chmod(0o444)
+    if file_digest(output) != version.sha256:
+        output.unlink()
+        raise SliceUnusable("The slice's bytes are not those that were published.", hint="slicehouse verify, then slicehouse refresh --full.")
+    say(f"{output}: {version.rows:,} rows, {version.bytes:,} bytes, as of {version.as_of}")
+    say(f"Open it:\n  duckdb -readonly {output}\n  python: duckdb.connect({str(output)!r}, read_only=True)\n  DBeaver: new DuckDB connection, path {output}")
+    return 0
+
+
+VERBS = (tenants, query, pull)

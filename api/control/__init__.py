@@ -1,0 +1,1 @@
+"""Tenants, people, access, keys: plain functions over the catalog, no HTTP."""

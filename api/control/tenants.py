@@ -1,0 +1,57 @@
+"""Tenants of a workspace, as a person or a program names them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.serving.opened import SliceRef
+from api.serving.problems import Problem
+from engine.catalog import versions
+from engine.catalog.tables import TenantRow, VersionRow, WorkspaceRow
+from engine.clock import rfc3339
+from engine.errors import ConfigurationError
+from slices.installation import Installation
+from slices.store import LocalStore
+
+
+def require_tenant(installation: Installation, workspace_id: str, name: str) -> TenantRow:
+    """The tenant of that id or key. Raises ConfigurationError."""
+    with installation.catalog.read() as session:
+        found = versions.find_tenant(session, workspace_id, name)
+    if found is None:
+        raise ConfigurationError(f"There is no tenant {name!r} in this workspace.", hint="slicehouse tenants lists them; key: before it always means the key.", code="unknown_tenant")
+    return found
+
+
+def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: TenantRow) -> tuple[SliceRef, VersionRow]:
+    """The version that answers for a tenant. Raises Problem: suspended, gone, withheld, not ready."""
+    if tenant.state == "suspended":
+        raise Problem("tenant_suspended")
+    if tenant.state == "gone":
+        raise Problem("tenant_gone")
+    if tenant.state in ("archived", "erased"):
+        raise Problem("not_found")
+    if tenant.state == "withheld":
+        raise Problem("slice_withheld", retry_after=60)
+    with installation.catalog.read() as session:
+        version = versions.version_of(session, tenant.version_id) if tenant.version_id else None
+    if version is None:
+        raise Problem("slice_not_ready", retry_after=30)
+    path = LocalStore(installation.home.workspace(workspace.id)).path(tenant.id, version.id)
+    return SliceRef(workspace.id, tenant.id, version.id, path, version.bytes, workspace.timezone), version
+
+
+def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any]:
+    """A tenant as http.md shows it."""
+    return {
+        "id": tenant.id,
+        "key": tenant.key,
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "state": tenant.state,
+        "as_of": rfc3339(tenant.as_of) if tenant.as_of else None,
+        "version": version.id if version else None,
+        "rows": version.rows if version else None,
+        "bytes": version.bytes if version else None,
+        "created_at": rfc3339(tenant.created_at),
+    }

@@ -1,0 +1,1 @@
+"""One file per resource: HTTP in, control or serving called, HTTP out."""

@@ -1,0 +1,71 @@
+"""Proves published slices again: the file against its manifest, and its rows against tenancy re-derived from the landed keys."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from engine import duck
+from engine import lock as locks
+from engine.catalog import versions
+from engine.catalog.tables import TenantRow, VersionRow
+from engine.errors import ReviewRequired, SlicehouseError
+from engine.ids import new_id
+from engine.workspace import Workspace
+from slices import routings
+from slices.build import file_digest
+from slices.installation import Installation
+from slices.judge import Judge
+from slices.landing import files_of, load_snapshots, oldest
+from slices.partition import Partition
+from slices.rederive import Rederivation
+from slices.store import LocalStore, check_file
+from slices.verify import Proof, SliceFile, prove
+
+
+def verify_published(installation: Installation, workspace: Workspace, tenant: str | None) -> list[dict[str, Any]]:
+    """Per served tenant: whole / content changed, with what was found. Raises ReviewRequired where nothing is published."""
+    row = routings.workspace_row(installation, workspace)
+    found = routings.accepted(installation, workspace, row)
+    with installation.catalog.read() as session:
+        publication = versions.newest_publication(session, row.id)
+        served = [(t, versions.version_of(session, t.version_id)) for t in versions.tenants_of(session, row.id) if t.version_id]
+    chosen = [(t, v) for t, v in served if v is not None and (tenant is None or tenant in (t.id, t.key, f"key:{t.key}"))]
+    if found is None or publication is None or not chosen:
+        raise ReviewRequired("There is no published slice of that name to verify.", hint="slicehouse refresh publishes them.", code="nothing_published")
+    snapshots = load_snapshots(installation, row.id, publication.snapshots)
+    if snapshots is None:
+        raise ReviewRequired("The landed snapshot of the last publication is gone.", hint="slicehouse refresh --full lands a new one.", code="no_snapshot")
+    routing, landed = locks.routing_of(found[1]), files_of(installation, row.id, snapshots)
+    folder = installation.home.workspace(row.id).run(new_id("rn"))
+    folder.mkdir(parents=True)
+    try:
+        settings = installation.settings
+        with duck.work(folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone) as connection:
+            judge = Judge(connection, routing, landed, oldest(snapshots))
+            judge.run()
+            partition = Partition(connection, routing, judge)
+            derived = Rederivation(routing, landed, partition.export_where(folder), partition.export_everybody(folder))
+        numbers = {t.key: t.number for t in partition.tenants}
+        store = LocalStore(installation.home.workspace(row.id))
+        whole = {t.id: _file_problem(store, t, v) for t, v in chosen}
+        files = [SliceFile(numbers[t.key], t.id, store.path(t.id, v.id)) for t, v in chosen if whole[t.id] is None and t.key in numbers]
+        proofs = prove(routing, landed, derived, files, routing.timezone)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [_line(t, v, whole[t.id], proofs.get(t.id)) for t, v in chosen]
+
+
+def _file_problem(store: LocalStore, tenant: TenantRow, version: VersionRow) -> str | None:
+    path = store.path(tenant.id, version.id)
+    try:
+        check_file(path, version.bytes)
+    except SlicehouseError as error:
+        return error.message
+    return None if file_digest(path) == version.sha256 else "the file's bytes are not those that were published"
+
+
+def _line(tenant: TenantRow, version: VersionRow, problem: str | None, proof: Proof | None) -> dict[str, Any]:
+    ok = problem is None and proof is not None and proof.holds
+    detail = problem or (str(proof) if proof else "the tenant is not in the snapshot any more")
+    return {"tenant": tenant.key, "version": version.id, "result": "whole" if ok else "content changed", "detail": detail}
