@@ -30,7 +30,9 @@ class Change:
 def drift(accepted: Routing, schema: Schema) -> list[Change]:
     """Every difference, those that stop first, then by place."""
     changes = [c for route in accepted.routes.values() for c in _of_table(route, accepted, schema.get(route.table))]
-    changes += [Change("reported", t.name.table, "is new, and excluded until it is accepted") for t in schema if t.name not in accepted.routes]
+    changes += [
+        Change("reported", t.name.table, "is new, and excluded until it is accepted") for t in schema if t.name not in accepted.routes
+    ]
     return sorted(changes, key=lambda c: (c.effect != "stops", c.where, c.text))
 
 

@@ -158,11 +158,11 @@ def _assert_fenced(connection: Connection, timezone: str) -> None:
         row = cursor.execute(sql.current_setting(name)).fetchone()
         if row is None or str(row[0]).lower() != value.lower():
             connection.close()
-            raise SliceUnusable(f"The engine did not take the setting {name}.", hint="slicehouse doctor compares the engine's version.", code="fence")
+            raise SliceUnusable(
+                f"The engine did not take the setting {name}.", hint="slicehouse doctor compares the engine's version.", code="fence"
+            )
     cursor.close()
 
 
 def _config(**settings: Any) -> dict[str, Any]:
     return {**_QUIET, **settings}
-
-

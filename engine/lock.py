@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
@@ -124,7 +124,9 @@ def shares_of(lock: Lock) -> dict[TableName, int]:
 def digest(routing: Routing) -> str:
     """What decides the content of slices, as one sha256: the same digest means the same decisions."""
     facts = {
-        _written(r.table): _lock_table(r, routing, 0).model_dump(exclude={"quarantined", "quarantine", "reason", "path"}, exclude_defaults=True)
+        _written(r.table): _lock_table(r, routing, 0).model_dump(
+            exclude={"quarantined", "quarantine", "reason", "path"}, exclude_defaults=True
+        )
         for r in routing.routes.values()
     }
     body = json.dumps([facts, routing.timezone, _written(routing.tenant.table), routing.tenant.key, routing.tenant.name], sort_keys=True)
@@ -148,7 +150,9 @@ def load(text: str, shown: str) -> Lock:
     try:
         return Lock.model_validate(YAML(typ="safe", pure=True).load(text))
     except Exception as error:
-        raise ConfigurationError(f"{shown} is no lock: {str(error).splitlines()[0]}", hint="slicehouse routes --accept writes it anew.", code="lock") from None
+        raise ConfigurationError(
+            f"{shown} is no lock: {str(error).splitlines()[0]}", hint="slicehouse routes --accept writes it anew.", code="lock"
+        ) from None
 
 
 def _lock_table(route: Route, routing: Routing, share: int) -> LockTable:
@@ -173,7 +177,13 @@ def _lock_table(route: Route, routing: Routing, share: int) -> LockTable:
 
 
 def _lock_edge(edge: Edge) -> LockEdge:
-    return LockEdge(columns=list(edge.columns), parent=_written(edge.parent), parent_columns=list(edge.parent_columns), kind=edge.origin, decision="accepted")
+    return LockEdge(
+        columns=list(edge.columns),
+        parent=_written(edge.parent),
+        parent_columns=list(edge.parent_columns),
+        kind=edge.origin,
+        decision="accepted",
+    )
 
 
 def _lock_column(plan: ColumnPlan) -> LockColumn:
@@ -191,10 +201,21 @@ def _lock_column(plan: ColumnPlan) -> LockColumn:
 def _route(name: TableName, table: LockTable) -> Route:
     edges = tuple(Edge(name, tuple(e.columns), _table(e.parent), tuple(e.parent_columns), e.kind) for e in table.edges)
     joins = tuple(
-        Edge(_table(child), tuple(e.columns), name, tuple(e.parent_columns), e.kind) for child, e in zip(table.joining, table.joins, strict=True)
+        Edge(_table(child), tuple(e.columns), name, tuple(e.parent_columns), e.kind)
+        for child, e in zip(table.joining, table.joins, strict=True)
     )
     columns = tuple(
-        ColumnPlan(n, c.shown or n, c.source, c.type, key_class(c.type, "" if c.treatment == "sha256" else c.source), c.treatment, c.reason or "", c.as_text, c.comment)
+        ColumnPlan(
+            n,
+            c.shown or n,
+            c.source,
+            c.type,
+            key_class(c.type, "" if c.treatment == "sha256" else c.source),
+            c.treatment,
+            c.reason or "",
+            c.as_text,
+            c.comment,
+        )
         for n, c in table.columns.items()
     )
     return Route(

@@ -39,7 +39,12 @@ class _Planner:
         self._finish()
         assert tenant is not None
         edges = self._edges()
-        plans = {name: plan for path, config in self.workspace.tables.items() if (pair := self._table_plan(path, config, edges)) for name, plan in [pair]}
+        plans = {
+            name: plan
+            for path, config in self.workspace.tables.items()
+            if (pair := self._table_plan(path, config, edges))
+            for name, plan in [pair]
+        }
         self._finish()
         routes = route_tables(self.schema, edges, tenant, plans)
         self._check_routes(routes, plans)
@@ -74,7 +79,9 @@ class _Planner:
         column = table.column(key)
         assert column is not None
         if column.key_class in ("other", "float", "binary"):
-            self._problem(("tenants", "key"), f"{name.table}.{key} is {column.source_type}; a tenant key is an integer, text, uuid, decimal or date")
+            self._problem(
+                ("tenants", "key"), f"{name.table}.{key} is {column.source_type}; a tenant key is an integer, text, uuid, decimal or date"
+            )
         return TenantKey(name, key, shown)
 
     @staticmethod
@@ -230,12 +237,18 @@ class _Planner:
                 self._problem(path, str(error))
         return found
 
-    def _columns(self, route: Route, treatments: Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]], routes: Mapping[TableName, Route]) -> tuple[ColumnPlan, ...]:
+    def _columns(
+        self,
+        route: Route,
+        treatments: Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]],
+        routes: Mapping[TableName, Route],
+    ) -> tuple[ColumnPlan, ...]:
         table = self.schema[route.table]
         shown = column_names(c.name for c in table.columns)
         keys = key_columns(route.table, routes.values()) | ({self.workspace.tenants.key} if route.kind == "tenant" else set())
         return tuple(
-            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), (None, None)), c.name in keys) for c in table.columns
+            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), (None, None)), c.name in keys)
+            for c in table.columns
         )
 
     def _column(self, route: Route, column: Column, shown: str, said: tuple[Treatment | None, str | None], is_key: bool) -> ColumnPlan:
@@ -268,7 +281,7 @@ class _Planner:
 def _unassigned(config: TableConfig) -> str | None:
     if config.unassigned is None:
         return None
-    return "true" if config.unassigned == "shared" else config.unassigned["shared"]  # type: ignore[index]
+    return "true" if config.unassigned == "shared" else config.unassigned["shared"]
 
 
 def _plan_of(route: Route, column: str) -> ColumnPlan:

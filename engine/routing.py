@@ -197,7 +197,9 @@ class _OwnerGraph:
             return Route(table, "excluded", reason)
         if table in self.members:
             joins = tuple(e for e in self.members[table] if e.child in known)
-            return self._bridged(Route(table, "membership", "by its joining rows", joins=joins, path=tuple(e.label for e in joins)), plan, known)
+            return self._bridged(
+                Route(table, "membership", "by its joining rows", joins=joins, path=tuple(e.label for e in joins)), plan, known
+            )
         edges = tuple(e for e in self.candidates(table) if e.parent in known)
         kind: Kind = "direct" if any(e.parent == self.tenant for e in edges) else "indirect"
         reason = "via: in the workspace file" if plan.via else _origins(edges)
@@ -217,7 +219,9 @@ class _OwnerGraph:
         leaks = sorted({c for e in owners for c in e.columns} - set(plan.hides))
         if leaks:
             shown = ", ".join(leaks)
-            return Route(table, "excluded", "an open decision", review=f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it")
+            return Route(
+                table, "excluded", "an open decision", review=f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it"
+            )
         return Route(table, "shared", "shared in the workspace file")
 
     def _path(self, table: TableName, known: set[TableName]) -> tuple[str, ...]:

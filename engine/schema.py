@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-KeyClass = Literal["integer", "decimal", "float", "text", "char", "uuid", "boolean", "date", "time", "timestamp", "timestamptz", "binary", "other"]
+KeyClass = Literal[
+    "integer", "decimal", "float", "text", "char", "uuid", "boolean", "date", "time", "timestamp", "timestamptz", "binary", "other"
+]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -24,7 +24,11 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
     text = str(error).strip()
     of_table = f" while reading {table}" if table else ""
     if isinstance(error, errors.InvalidPassword) or "password authentication failed" in text or "no password supplied" in text:
-        return SourceError(f"Source {source}: the server refused the user's password.", hint="Check the secret that sources.url names.", code="source_password")
+        return SourceError(
+            f"Source {source}: the server refused the user's password.",
+            hint="Check the secret that sources.url names.",
+            code="source_password",
+        )
     if isinstance(error, errors.InsufficientPrivilege) and "row-level security" in text:
         return SourceError(
             f"Source {source}: row security on {table} would remove rows in silence, so nothing was read.",
@@ -32,22 +36,51 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
             code="source_row_security",
         )
     if isinstance(error, errors.InsufficientPrivilege):
-        return SourceError(f"Source {source}: no right to read {table or 'a table'}.", hint=f"GRANT SELECT ON {table or '…'} TO the role, or exclude it.", code="source_privilege")
+        return SourceError(
+            f"Source {source}: no right to read {table or 'a table'}.",
+            hint=f"GRANT SELECT ON {table or '…'} TO the role, or exclude it.",
+            code="source_privilege",
+        )
     if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
-        return ReviewRequired(f"Source {source}: {table or 'a table'} or a column of it is gone.", hint="slicehouse routes --diff shows what changed.", code="source_changed")
+        return ReviewRequired(
+            f"Source {source}: {table or 'a table'} or a column of it is gone.",
+            hint="slicehouse routes --diff shows what changed.",
+            code="source_changed",
+        )
     if isinstance(error, errors.InvalidCatalogName):
-        return SourceError(f"Source {source}: that database does not exist on the server.", hint="Check the name at the end of the url.", code="source_database")
+        return SourceError(
+            f"Source {source}: that database does not exist on the server.",
+            hint="Check the name at the end of the url.",
+            code="source_database",
+        )
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        return ConfigurationError(f"Source {source}: its url is no libpq URI.", hint="postgresql://user:password@host:5432/database, special characters percent-encoded.", code="source_url")
+        return ConfigurationError(
+            f"Source {source}: its url is no libpq URI.",
+            hint="postgresql://user:password@host:5432/database, special characters percent-encoded.",
+            code="source_url",
+        )
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-        return SourceError(f"Source {source}: the server cannot be reached or broke off{of_table}: {_reason(text)}.", hint="slicehouse doctor tries every source.", code="source_unreachable")
-    return SourceError(f"Source {source}: the server reported {error.sqlstate or 'an error'}{of_table}: {_reason(text)}.", code="source_failed")
+        return SourceError(
+            f"Source {source}: the server cannot be reached or broke off{of_table}: {_reason(text)}.",
+            hint="slicehouse doctor tries every source.",
+            code="source_unreachable",
+        )
+    return SourceError(
+        f"Source {source}: the server reported {error.sqlstate or 'an error'}{of_table}: {_reason(text)}.", code="source_failed"
+    )
 
 
 def _reason(text: str) -> str:
     """The server's first line, without the connection's details and whatever it quotes of data."""
     line = text.splitlines()[0] if text else "no reason given"
-    for known in ("Connection refused", "timeout expired", "could not translate host name", "No such file or directory", "server closed the connection", "SSL"):
+    for known in (
+        "Connection refused",
+        "timeout expired",
+        "could not translate host name",
+        "No such file or directory",
+        "server closed the connection",
+        "SSL",
+    ):
         if known.lower() in text.lower():
             return known[0].lower() + known[1:]
     return line.split(": ", 1)[-1].split('"')[0].strip().rstrip(".:") or "no reason given"

@@ -87,7 +87,9 @@ class PostgresSource:
 class _PostgresSnapshot:
     """Connections that all see the same cut; `read` borrows one of them."""
 
-    def __init__(self, name: str, config: SourceConfig, settings: Settings, connections: list[psycopg.Connection[Any]], as_of: datetime) -> None:
+    def __init__(
+        self, name: str, config: SourceConfig, settings: Settings, connections: list[psycopg.Connection[Any]], as_of: datetime
+    ) -> None:
         self.as_of = as_of
         self._name, self._config, self._settings = name, config, settings
         self._idle: queue.SimpleQueue[psycopg.Connection[Any]] = queue.SimpleQueue()
@@ -244,7 +246,7 @@ def _facts(column: Column) -> sql.Composed:
                   max((select max(length(trunc(abs(x))::text)) from unnest({0}) x)), bool_or(array_ndims({0}) > 1 or array_lower({0}, 1) <> 1)"""
     else:
         text = "null, null, null, bool_or(array_ndims({0}) > 1 or array_lower({0}, 1) <> 1)"
-    return sql.SQL(text).format(name)  # type: ignore[arg-type]
+    return sql.SQL(text).format(name)
 
 
 _SCALE_WHERE_NOTHING_WAS_SEEN = 9

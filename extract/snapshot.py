@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from engine.columns import ColumnPlan, Treatment
 from engine.errors import StorageError
 from engine.ids import new_id
-from engine.schema import Table, TableName
+from engine.schema import TableName
 from extract.masks import apply_masks
 from extract.source import ReadRequest, SourceSnapshot
 from extract.types import landed_type
@@ -167,7 +167,9 @@ def _land_table(snapshot: SourceSnapshot, request: ReadRequest, path: Path, land
         columns=columns,
         primary_key=list(request.table.primary_key),
         foreign_keys=[
-            LandedKey(columns=list(k.columns), parent=(k.parent.source, k.parent.schema, k.parent.table), parent_columns=list(k.parent_columns))
+            LandedKey(
+                columns=list(k.columns), parent=(k.parent.source, k.parent.schema, k.parent.table), parent_columns=list(k.parent_columns)
+            )
             for k in request.table.foreign_keys
         ],
         comment=request.table.comment,

@@ -32,16 +32,22 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
         served = [(t, versions.version_of(session, t.version_id)) for t in versions.tenants_of(session, row.id) if t.version_id]
     chosen = [(t, v) for t, v in served if v is not None and (tenant is None or tenant in (t.id, t.key, f"key:{t.key}"))]
     if found is None or publication is None or not chosen:
-        raise ReviewRequired("There is no published slice of that name to verify.", hint="slicehouse refresh publishes them.", code="nothing_published")
+        raise ReviewRequired(
+            "There is no published slice of that name to verify.", hint="slicehouse refresh publishes them.", code="nothing_published"
+        )
     snapshots = load_snapshots(installation, row.id, publication.snapshots)
     if snapshots is None:
-        raise ReviewRequired("The landed snapshot of the last publication is gone.", hint="slicehouse refresh --full lands a new one.", code="no_snapshot")
+        raise ReviewRequired(
+            "The landed snapshot of the last publication is gone.", hint="slicehouse refresh --full lands a new one.", code="no_snapshot"
+        )
     routing, landed = locks.routing_of(found[1]), files_of(installation, row.id, snapshots)
     folder = installation.home.workspace(row.id).run(new_id("rn"))
     folder.mkdir(parents=True)
     try:
         settings = installation.settings
-        with duck.work(folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone) as connection:
+        with duck.work(
+            folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone
+        ) as connection:
             judge = Judge(connection, routing, landed, oldest(snapshots))
             judge.run()
             partition = Partition(connection, routing, judge)

@@ -47,7 +47,9 @@ def row_group(biggest: int) -> int | None:
 Rows = Mapping[int, Sequence[pa.Table]]
 
 
-def build_slice(connection: Connection, path: Path, tables: Sequence[TaskTable], rows: Rows, style: SliceStyle, facts: Sequence[tuple[str, str]]) -> dict[str, int]:
+def build_slice(
+    connection: Connection, path: Path, tables: Sequence[TaskTable], rows: Rows, style: SliceStyle, facts: Sequence[tuple[str, str]]
+) -> dict[str, int]:
     """Writes one slice to `path` (which must not exist) and returns the rows per table, `schema.table` → count.
 
     `rows` maps a table's number to the parts that make it up, each with the landed columns. `facts` become `_slice.manifest`.

@@ -85,7 +85,9 @@ def _one_by_one(task: BuildTask) -> Iterator[Built]:
 
 def _build(connection: duck.Connection, task: BuildTask, rows: _BucketRows, tenant: TaskTenant) -> Built:
     try:
-        counts = build_slice(connection, tenant.path, task.tables, {t.number: rows.parts(t, tenant.number) for t in task.tables}, task.style, tenant.facts)
+        counts = build_slice(
+            connection, tenant.path, task.tables, {t.number: rows.parts(t, tenant.number) for t in task.tables}, task.style, tenant.facts
+        )
         size = tenant.path.stat().st_size
         return Built(tenant=tenant.tenant, version=tenant.version, bytes=size, sha256=file_digest(tenant.path), rows=counts)
     except SlicehouseError as error:
@@ -129,12 +131,30 @@ def _ranges(table: pa.Table) -> dict[int, tuple[int, int]]:
         position = 0
         while position < len(chunk):
             tenant = chunk[position].as_py()
-            end = bisect_left(range(len(chunk)), True, lo=position, key=lambda i, c=chunk, t=tenant: c[i].as_py() > t)
+            end = _after(chunk, tenant, position)
             first = found.get(tenant, (start + position, 0))[0]
             found[tenant] = (first, start + end)
             position = end
         start += len(chunk)
     return found
+
+
+def _after(values: pa.Array, tenant: int, start: int) -> int:
+    """The first index from `start` whose value is above `tenant`; the values ascend."""
+    return bisect_left(_Above(values, tenant), True, lo=start)
+
+
+class _Above:
+    """Whether each value is above a limit, as a sequence that bisection can ask."""
+
+    def __init__(self, values: pa.Array, limit: int) -> None:
+        self._values, self._limit = values, limit
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: int) -> bool:
+        return bool(self._values[index].as_py() > self._limit)
 
 
 def _empty(table: TaskTable) -> pa.Table:

@@ -43,7 +43,9 @@ def run_tasks(
         return [built for job in jobs for built in job.result()]
 
 
-def _serve(waiting: SimpleQueue[tuple[int, BuildTask]], folder: Path, on_built: Callable[[Built], None], environment: Mapping[str, str] | None) -> list[Built]:
+def _serve(
+    waiting: SimpleQueue[tuple[int, BuildTask]], folder: Path, on_built: Callable[[Built], None], environment: Mapping[str, str] | None
+) -> list[Built]:
     """One thread: a builder process, started anew where it died."""
     found: list[Built] = []
     process: _Builder | None = None
@@ -90,7 +92,8 @@ class _Builder:
 
     def build(self, task: Path) -> list[Built]:
         """The answers of one task, as far as they came."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         answers: list[Built] = []
         try:
             self._process.stdin.write(f"{task}\n")

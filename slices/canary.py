@@ -41,7 +41,9 @@ def memory_crosses(folder: Path, compression: str = "light", storage_version: st
 def canary_rows(letters: str, rows: int) -> pa.Table:
     """Four columns of upper-case words of these letters alone, of 12 to 43 letters, no two alike by chance."""
     word = letters.upper() * 4
-    return pa.table({f"c{c}": [word[(i * 7 + c) % 13 :][: 12 + (i * 5 + c) % 32] + word[i % 11 :][:4] for i in range(rows)] for c in range(4)})
+    return pa.table(
+        {f"c{c}": [word[(i * 7 + c) % 13 :][: 12 + (i * 5 + c) % 32] + word[i % 11 :][:4] for i in range(rows)] for c in range(4)}
+    )
 
 
 def holds_letters(data: bytes, letters: str, run: int = RUN) -> bool:

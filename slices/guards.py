@@ -41,19 +41,25 @@ def check_everybody(everybody: Mapping[str, Any], verdicts: Mapping[TableName, V
         before = everybody.get(str(table))
         if routing.routes[table].unassigned and before is not None and found.shared > math.floor(before * 1.1):
             raise ReviewRequired(
-                f"{table.table}: {found.shared} rows are everybody's now, {before} were when that was accepted.", hint="slicehouse routes --accept takes it.", code="everybody"
+                f"{table.table}: {found.shared} rows are everybody's now, {before} were when that was accepted.",
+                hint="slicehouse routes --accept takes it.",
+                code="everybody",
             )
 
 
 def check_shrink(before: Mapping[str, Mapping[str, Any]], verdicts: Mapping[TableName, Verdicts], known: int, leaving: int) -> None:
     """Raises ReviewRequired where a table has half its rows or fewer, or more than 10% of the tenants would be withdrawn."""
     shrunk = [
-        f"{t.table}: {before[str(t)]['rows']} rows before, {v.rows} now" for t, v in verdicts.items() if str(t) in before and before[str(t)]["rows"] > 0 and v.rows * 2 <= before[str(t)]["rows"]
+        f"{t.table}: {before[str(t)]['rows']} rows before, {v.rows} now"
+        for t, v in verdicts.items()
+        if str(t) in before and before[str(t)]["rows"] > 0 and v.rows * 2 <= before[str(t)]["rows"]
     ]
     if known and leaving * 10 > known:
         shrunk.insert(0, f"{leaving} of {known} tenants are gone from the source")
     if shrunk:
-        raise ReviewRequired("The source has shrunk:\n  " + "\n  ".join(shrunk), hint="If that is right: slicehouse refresh --allow-shrink.", code="shrunk")
+        raise ReviewRequired(
+            "The source has shrunk:\n  " + "\n  ".join(shrunk), hint="If that is right: slicehouse refresh --allow-shrink.", code="shrunk"
+        )
 
 
 def write_index(folder: Path, tables: Mapping[str, Any], tenants: Mapping[int, str]) -> None:
@@ -63,7 +69,13 @@ def write_index(folder: Path, tables: Mapping[str, Any], tenants: Mapping[int, s
 
 
 def tainted(
-    partition: Partition, held: Path, suspects: Iterable[VersionRow], numbers: Mapping[str, int], routing: Routing, earlier: Mapping[str, RoutingRow], digest: str
+    partition: Partition,
+    held: Path,
+    suspects: Iterable[VersionRow],
+    numbers: Mapping[str, int],
+    routing: Routing,
+    earlier: Mapping[str, RoutingRow],
+    digest: str,
 ) -> set[str]:
     """Ids of versions that hold a row which has gone to another tenant or to quarantine, or that a narrower routing keeps out.
 
@@ -74,7 +86,9 @@ def tainted(
     narrower: dict[str, bool] = {}
     for version in suspects:
         if version.routing_digest not in narrower:
-            narrower[version.routing_digest] = version.routing_digest != digest and _is_narrower(earlier.get(version.routing_digest), routing)
+            narrower[version.routing_digest] = version.routing_digest != digest and _is_narrower(
+                earlier.get(version.routing_digest), routing
+            )
         if narrower[version.routing_digest]:
             found.add(version.id)
         else:

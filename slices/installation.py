@@ -40,7 +40,9 @@ def open_installation(settings: Settings, *, migrate: bool = True) -> Installati
         catalog = open_catalog(home.catalog, migrate=migrate)
         return Installation(settings, home, catalog, _secret(home.secret))
     except OSError as error:
-        raise StorageError(f"The home folder {home.path} cannot be used: {os.strerror(error.errno or 0)}.", hint="--home DIR names another.") from error
+        raise StorageError(
+            f"The home folder {home.path} cannot be used: {os.strerror(error.errno or 0)}.", hint="--home DIR names another."
+        ) from error
 
 
 def _secret(path: Path) -> bytes:
@@ -58,5 +60,7 @@ def _secret(path: Path) -> bytes:
             part.unlink()
     secret = path.read_bytes()
     if len(secret) < 32:
-        raise StorageError("The installation's secret is too short.", hint=f"Restore {path.name} in the home folder from a backup.", code="secret")
+        raise StorageError(
+            "The installation's secret is too short.", hint=f"Restore {path.name} in the home folder from a backup.", code="secret"
+        )
     return secret

@@ -63,7 +63,9 @@ def plan_fresh(sources: OpenSources, workspace: Workspace, accepted: Routing | N
     unreadable = [str(n.table) for n in wanted if not schema[n].readable]
     if unreadable:
         raise SourceError(
-            f"No right to read {', '.join(unreadable)}, which the routing needs.", hint="GRANT SELECT, or exclude the table under tables:.", code="source_privilege"
+            f"No right to read {', '.join(unreadable)}, which the routing needs.",
+            hint="GRANT SELECT, or exclude the table under tables:.",
+            code="source_privilege",
         )
     settled = sources.settled(schema, wanted)
     return settled, plan_routing(workspace, settled, accepted)
@@ -83,11 +85,15 @@ def _table_with_accepted_types(table: Table, accepted: Routing) -> Table:
         plan = known.get(column.name)
         open_type = column.type in ("DECIMAL", "DECIMAL[]") or column.type.endswith("[]")
         same = plan is not None and plan.source_type == column.source_type and plan.treatment in ("keep", "drop", "blank", "new")
-        columns.append(replace(column, type=plan.type, key_class=plan.key_class, as_text=plan.as_text) if plan and same and open_type else column)
+        columns.append(
+            replace(column, type=plan.type, key_class=plan.key_class, as_text=plan.as_text) if plan and same and open_type else column
+        )
     return replace(table, columns=tuple(columns))
 
 
-def land_workspace(installation: Installation, row: WorkspaceRow, sources: OpenSources, schema: Schema, routing: Routing, show: Show = lambda *_: None) -> list[Snapshot]:
+def land_workspace(
+    installation: Installation, row: WorkspaceRow, sources: OpenSources, schema: Schema, routing: Routing, show: Show = lambda *_: None
+) -> list[Snapshot]:
     """Lands one snapshot a source, of the tables and columns that the routing reads, and notes them in the catalog."""
     folder = installation.home.workspace(row.id)
     requests = _requests(schema, routing)
@@ -104,7 +110,16 @@ def land_workspace(installation: Installation, row: WorkspaceRow, sources: OpenS
         cut = land(name, snapshot, requests.get(name, []), landing)
         with installation.catalog.write() as session:
             size = sum(f.bytes for t in cut.tables for f in t.files)
-            add_snapshot(session, row.id, cut.id, name, as_of=cut.as_of, landed_at=installation.clock(), rows=sum(t.rows for t in cut.tables), size=size)
+            add_snapshot(
+                session,
+                row.id,
+                cut.id,
+                name,
+                as_of=cut.as_of,
+                landed_at=installation.clock(),
+                rows=sum(t.rows for t in cut.tables),
+                size=size,
+            )
         found.append(cut)
     return found
 
@@ -119,7 +134,9 @@ def _requests(schema: Schema, routing: Routing) -> dict[str, list[ReadRequest]]:
     return found
 
 
-def fresh_landed(installation: Installation, row: WorkspaceRow, workspace: Workspace, routing: Routing, *, used: bool = False) -> list[Snapshot] | None:
+def fresh_landed(
+    installation: Installation, row: WorkspaceRow, workspace: Workspace, routing: Routing, *, used: bool = False
+) -> list[Snapshot] | None:
     """Snapshots that `routes` landed under an hour ago and no refresh has used, if they hold what the routing reads."""
     since = installation.clock() - FRESH
     state = None if used else "landed"

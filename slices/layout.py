@@ -1,15 +1,15 @@
 """The only place that knows paths and names of files. Names are made from our own ids alone, never from a tenant's key.
 
-    home/
-      catalog.sqlite              the catalog
-      secret                      the installation's own key (0600)
-      postgres/ …                 the demo's server, where it runs
-      workspaces/ws_…/
-        refresh.lock              one refresh at a time
-        snapshots/sn_…/           landed Parquet and snapshot.json
-        held/rn_…/                hashes of the row keys that each version of that run holds
-        runs/rn_…/                work of a refresh; removed when it ends
-        tenants/tn_…/sv_….duckdb  a version, and sv_….json, its manifest
+home/
+  catalog.sqlite              the catalog
+  secret                      the installation's own key (0600)
+  postgres/ …                 the demo's server, where it runs
+  workspaces/ws_…/
+    refresh.lock              one refresh at a time
+    snapshots/sn_…/           landed Parquet and snapshot.json
+    held/rn_…/                hashes of the row keys that each version of that run holds
+    runs/rn_…/                work of a refresh; removed when it ends
+    tenants/tn_…/sv_….duckdb  a version, and sv_….json, its manifest
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ def exclusive(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("Another refresh of this workspace is at work.", hint="slicehouse status shows it; try again when it has ended.") from None
+            raise Busy(
+                "Another refresh of this workspace is at work.", hint="slicehouse status shows it; try again when it has ended."
+            ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

@@ -130,7 +130,9 @@ class Partition:
         for statement in sql.choose_tenants(numbers):
             self._db.execute(statement)
 
-    def cut(self, buckets: Sequence[Sequence[int]], folder: Path, progress: Callable[[str], None] = lambda table: None) -> list[dict[int, Path]]:
+    def cut(
+        self, buckets: Sequence[Sequence[int]], folder: Path, progress: Callable[[str], None] = lambda table: None
+    ) -> list[dict[int, Path]]:
         """Writes the chosen tenants' rows, sorted once a table, into one Arrow stream a bucket and table.
 
         `buckets` are ascending, disjoint runs of tenant numbers. Returns, per bucket, table number → file; a file has the column
@@ -199,7 +201,6 @@ class Partition:
                 self._db.execute(sql.export_where(item.number, path))
                 found[item.route.table] = path
         return found
-
 
     def export_everybody(self, folder: Path) -> dict[TableName, Path]:
         """The stored results of `unassigned: {shared: "<condition>"}`, for verify: table → a Parquet file of ordinals."""
@@ -310,17 +311,27 @@ def check_tenant_keys(table: str, column: str, keys: Sequence[str | None]) -> No
     """Raises ReviewRequired where there is no tenant, a key is NULL, or two keys are the same."""
     where = f"{table}.{column}"
     if not keys:
-        raise ReviewRequired(f"The tenant table {table} is empty: nothing was published.", hint="The last good slices keep serving.", code="no_tenants")
+        raise ReviewRequired(
+            f"The tenant table {table} is empty: nothing was published.", hint="The last good slices keep serving.", code="no_tenants"
+        )
     nulls = sum(key is None for key in keys)
     if nulls:
-        raise ReviewRequired(f"{where} is NULL in {nulls} rows: a tenant key is unique and never NULL.", hint="Choose another key: tenants: {key: …}.", code="tenant_key_null")
+        raise ReviewRequired(
+            f"{where} is NULL in {nulls} rows: a tenant key is unique and never NULL.",
+            hint="Choose another key: tenants: {key: …}.",
+            code="tenant_key_null",
+        )
     counts: dict[str, int] = {}
     for key in keys:
         counts[str(key)] = counts.get(str(key), 0) + 1
     twice = [key for key, n in counts.items() if n > 1]
     if twice:
         shown = ", ".join(repr(k) for k in twice[:5]) + (" …" if len(twice) > 5 else "")
-        raise ReviewRequired(f"{where} is not unique: {len(twice)} keys come more than once: {shown}.", hint="Choose another key: tenants: {key: …}.", code="tenant_key_duplicate")
+        raise ReviewRequired(
+            f"{where} is not unique: {len(twice)} keys come more than once: {shown}.",
+            hint="Choose another key: tenants: {key: …}.",
+            code="tenant_key_duplicate",
+        )
 
 
 def written_columns(item: Numbered) -> list[LandedColumn]:

@@ -51,7 +51,14 @@ class Decision:
 
 
 def publish(
-    installation: Installation, workspace_id: str, run_id: str, decision: Decision, snapshots: Sequence[str], as_of: datetime, totals: dict[str, Any], gone_after: str
+    installation: Installation,
+    workspace_id: str,
+    run_id: str,
+    decision: Decision,
+    snapshots: Sequence[str],
+    as_of: datetime,
+    totals: dict[str, Any],
+    gone_after: str,
 ) -> None:
     """Places the files and switches, in one transaction with the end of the run. Raises StorageError."""
     store = LocalStore(installation.home.workspace(workspace_id))
@@ -72,7 +79,9 @@ def publish(
     retain(installation, workspace_id, gone_after)
 
 
-def _switch(session: Session, workspace_id: str, run_id: str, decision: Decision, snapshots: Sequence[str], as_of: datetime, now: datetime) -> None:
+def _switch(
+    session: Session, workspace_id: str, run_id: str, decision: Decision, snapshots: Sequence[str], as_of: datetime, now: datetime
+) -> None:
     publication = versions.add_publication(session, workspace_id, run_id, list(snapshots), as_of, now)
     tenants = {t.id: t for t in versions.tenants_of(session, workspace_id)}
     for item in decision.verified:
@@ -117,11 +126,17 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
     now = installation.clock()
     with installation.catalog.write() as session:
         tenant = session.get(TenantRow, tenant_id)
-        assert tenant is not None and tenant.workspace_id == workspace_id
+        assert tenant is not None
+        assert tenant.workspace_id == workspace_id
         older = [v for v in versions.versions_of(session, tenant_id) if v.id != tenant.version_id]
-        chosen = next((v for v in older if v.id == version_id or (version_id is None and tenant.version_id is not None and v.id < tenant.version_id)), None)
+        chosen = next(
+            (v for v in older if v.id == version_id or (version_id is None and tenant.version_id is not None and v.id < tenant.version_id)),
+            None,
+        )
         if chosen is None:
-            raise ReviewRequired("There is no such earlier version to go back to.", hint="slicehouse status shows what is kept.", code="no_version")
+            raise ReviewRequired(
+                "There is no such earlier version to go back to.", hint="slicehouse status shows what is kept.", code="no_version"
+            )
         if chosen.state == "withdrawn":
             raise ReviewRequired(
                 "That version holds a row, a column or an unmasked value that this tenant may no longer see; it is not served again.",
@@ -179,14 +194,16 @@ def sweep(installation: Installation, workspace_id: str) -> int:
     store: Store = LocalStore(folder)
     with installation.catalog.read() as session:
         known = {v.id for t in versions.tenants_of(session, workspace_id) for v in versions.versions_of(session, t.id)}
-        snapshots = {r.id for r in session.query(SnapshotRow).filter(SnapshotRow.workspace_id == workspace_id, SnapshotRow.state != "removed")}
+        snapshots = {
+            r.id for r in session.query(SnapshotRow).filter(SnapshotRow.workspace_id == workspace_id, SnapshotRow.state != "removed")
+        }
         live_runs = {v.run_id for v in versions.live_versions(session, workspace_id)}
     removed = 0
     for tenant, version in store.versions():
         if version not in known:
             store.remove(tenant, version)
             removed += 1
-    leftovers = [p for p in folder.runs.glob("*")] + [p for p in folder.snapshots.glob("sn_*") if p.name not in snapshots]
+    leftovers = list(folder.runs.glob("*")) + [p for p in folder.snapshots.glob("sn_*") if p.name not in snapshots]
     leftovers += [p for p in folder.held.glob("rn_*") if p.name not in live_runs]
     for path in leftovers:
         shutil.rmtree(path, ignore_errors=True)

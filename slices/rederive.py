@@ -14,7 +14,7 @@ import polars as pl
 
 from engine.graph import Edge
 from engine.routing import Route, Routing
-from engine.schema import TableName
+from engine.schema import KeyClass, TableName
 from engine.types import decimal_size, key_class
 from slices.judge import LandedFiles
 
@@ -48,7 +48,13 @@ class Derived:
 class Rederivation:
     """Derives all tables of a routing, group by group. `tables` has the result."""
 
-    def __init__(self, routing: Routing, landed: Mapping[TableName, LandedFiles], where: Mapping[TableName, Path], everybody: Mapping[TableName, Path] | None = None) -> None:
+    def __init__(
+        self,
+        routing: Routing,
+        landed: Mapping[TableName, LandedFiles],
+        where: Mapping[TableName, Path],
+        everybody: Mapping[TableName, Path] | None = None,
+    ) -> None:
         self._routing, self._landed, self._where, self._everybody = routing, landed, where, everybody or {}
         self.tables: dict[TableName, Derived] = {}
         self._routes = {n: r for n, r in routing.routes.items() if r.is_judged}
@@ -158,7 +164,9 @@ class Rederivation:
         for name in group:
             places = pl.DataFrame(schema={"ord": pl.Int64, "t": pl.Int32}) if name in members else None
             self.tables[name] = Derived(self._start(self._routes[name]), places)
-        straight = {n: [e for e in self._routes[n].edges if e.parent not in group and not self._routing.routes[e.parent].joins] for n in others}
+        straight = {
+            n: [e for e in self._routes[n].edges if e.parent not in group and not self._routing.routes[e.parent].joins] for n in others
+        }
         voters: dict[TableName, pl.DataFrame] = {}
         for name in others:
             voters[name] = self._decide(name, straight[name], self.tables[name].rows)
@@ -180,12 +188,19 @@ class Rederivation:
             who=pl.col("t").filter(votes).min(),
             gone=(votes & pl.col("gone").fill_null(False)).any(),
         )
-        told = rows.select("ord").join(told, on="ord", how="left").with_columns(pl.col("waits", "fault", "gone").fill_null(False), pl.col("voted").fill_null(0))
+        told = (
+            rows.select("ord")
+            .join(told, on="ord", how="left")
+            .with_columns(pl.col("waits", "fault", "gone").fill_null(False), pl.col("voted").fill_null(0))
+        )
         spoken = told.filter(~pl.col("waits") & (pl.col("fault") | (pl.col("voted") > 0)))
         silent = told.filter(~pl.col("waits") & ~pl.col("fault") & (pl.col("voted") == 0))
         owned = ~pl.col("fault") & (pl.col("voted") == 1)
         found = spoken.select(
-            "ord", "gone", new=pl.when(owned).then(pl.lit(_OWNED, pl.Int8)).otherwise(pl.lit(_BAD, pl.Int8)), who=pl.when(owned).then("who").otherwise(None)
+            "ord",
+            "gone",
+            new=pl.when(owned).then(pl.lit(_OWNED, pl.Int8)).otherwise(pl.lit(_BAD, pl.Int8)),
+            who=pl.when(owned).then("who").otherwise(None),
         )
         self._write(name, found)
         if last:
@@ -226,7 +241,13 @@ class Rederivation:
         for name, clash in found.items():
             self._write(name, clash.select("ord", gone=pl.lit(False), new=pl.lit(_BAD, pl.Int8), who=pl.lit(None, pl.Int32)))
 
-    def _rounds(self, others: Sequence[TableName], members: Sequence[TableName], later: Mapping[TableName, list[Edge]], silent: Mapping[TableName, pl.DataFrame]) -> None:
+    def _rounds(
+        self,
+        others: Sequence[TableName],
+        members: Sequence[TableName],
+        later: Mapping[TableName, list[Edge]],
+        silent: Mapping[TableName, pl.DataFrame],
+    ) -> None:
         """Asks what was not asked yet until nothing changes; what still waits is quarantined."""
         while True:
             before = sum(self._open(n).height for n in (*others, *members))
@@ -255,14 +276,25 @@ class Rederivation:
         member = self._scan(name, *self._keys(edge, "parent")).join(open_rows.select("ord"), on="ord", how="semi")
         met = member.join(joining, on=keys, how="left")
         ready = met.group_by("ord").agg(waits=(pl.col("state") == _OPEN).any()).filter(~pl.col("waits").fill_null(False))
-        places = met.join(ready, on="ord", how="semi").filter((pl.col("state") == _OWNED) & pl.col("t").is_not_null()).select("ord", "t").unique()
+        places = (
+            met.join(ready, on="ord", how="semi")
+            .filter((pl.col("state") == _OWNED) & pl.col("t").is_not_null())
+            .select("ord", "t")
+            .unique()
+        )
         derived = self.tables[name]
         derived.places = pl.concat([derived.places, places]) if derived.places is not None else places
         homes = places.select("ord").unique().with_columns(home=pl.lit(True))
         state = pl.when(pl.col("home").fill_null(False)).then(pl.lit(_OWNED, pl.Int8)).otherwise(pl.lit(_BAD, pl.Int8))
         self._write(name, ready.join(homes, on="ord", how="left").select("ord", gone=pl.lit(False), new=state, who=pl.lit(None, pl.Int32)))
 
-    def _filters(self, others: Sequence[TableName], members: Sequence[TableName], later: Mapping[TableName, list[Edge]], silent: Mapping[TableName, pl.DataFrame]) -> None:
+    def _filters(
+        self,
+        others: Sequence[TableName],
+        members: Sequence[TableName],
+        later: Mapping[TableName, list[Edge]],
+        silent: Mapping[TableName, pl.DataFrame],
+    ) -> None:
         """Members whose every tenant is filtered; then rows placed by later edges, one of which votes through filtered parents alone."""
         gone = self.tables[self._routing.tenant.table].rows.filter("filtered").select("t", out=pl.lit(True))
         for name in members:
@@ -287,7 +319,7 @@ class Rederivation:
             derived.rows = derived.rows.with_columns(filtered=pl.col("filtered") | pl.col("ord").is_in(rows["ord"].implode()))
 
 
-def _comparable(column: pl.Expr, type_: str, classes: set[str], source_type: str) -> pl.Expr:
+def _comparable(column: pl.Expr, type_: str, classes: set[KeyClass], source_type: str) -> pl.Expr:
     """Keys equal by rules.md 1: by value, byte for byte, without trailing blanks, a uuid in any spelling."""
     if "uuid" in classes:
         plain = column.str.strip_chars_end(" ") if key_class(type_, source_type) == "char" else column

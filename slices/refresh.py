@@ -71,7 +71,13 @@ class Result:
 
 
 def refresh(
-    installation: Installation, workspace: Workspace, options: Options = Options(), *, run_id: str | None = None, trigger: str = "command", progress: Progress | None = None
+    installation: Installation,
+    workspace: Workspace,
+    options: Options = Options(),
+    *,
+    run_id: str | None = None,
+    trigger: str = "command",
+    progress: Progress | None = None,
 ) -> Result:
     """Refreshes one workspace by its accepted routing and returns what was done.
 
@@ -113,14 +119,30 @@ def _bury_dead_runs(installation: Installation, workspace_id: str) -> None:
     """Runs that say they are at work, though the lock is ours, have died."""
     with installation.catalog.write() as session:
         for run in runs.running_runs(session, workspace_id):
-            runs.end_run(session, run.id, "failed", installation.clock(), code="interrupted", error="The refresh ended without a word: killed, or the machine went down.")
+            runs.end_run(
+                session,
+                run.id,
+                "failed",
+                installation.clock(),
+                code="interrupted",
+                error="The refresh ended without a word: killed, or the machine went down.",
+            )
 
 
 class _Refresh:
     """One refresh at work; the workspace's lock is held."""
 
-    def __init__(self, installation: Installation, workspace: Workspace, row: WorkspaceRow, run: str, options: Options, progress: Progress) -> None:
-        self.installation, self.workspace, self.row, self.run_id, self.options, self.progress = installation, workspace, row, run, options, progress
+    def __init__(
+        self, installation: Installation, workspace: Workspace, row: WorkspaceRow, run: str, options: Options, progress: Progress
+    ) -> None:
+        self.installation, self.workspace, self.row, self.run_id, self.options, self.progress = (
+            installation,
+            workspace,
+            row,
+            run,
+            options,
+            progress,
+        )
         self.folder = installation.home.workspace(row.id).run(run)
         self.home = installation.home.workspace(row.id)
         self.store = LocalStore(self.home)
@@ -133,7 +155,16 @@ class _Refresh:
     def _note_stage(self, position: int, cost: StageCost) -> None:
         self.result.seconds[cost.name] = round(cost.seconds, 3)
         with self.installation.catalog.write() as session:
-            runs.add_stage(session, self.run_id, position, cost.name, seconds=cost.seconds, cpu_seconds=cost.cpu_seconds, rows=cost.rows, peak_mb=cost.peak_mb)
+            runs.add_stage(
+                session,
+                self.run_id,
+                position,
+                cost.name,
+                seconds=cost.seconds,
+                cpu_seconds=cost.cpu_seconds,
+                rows=cost.rows,
+                peak_mb=cost.peak_mb,
+            )
 
     def run(self) -> Result:
         self._take_routing()
@@ -145,7 +176,9 @@ class _Refresh:
         self.as_of = oldest(snapshots)
         self.manifest_snapshots = [ManifestSnapshot(id=s.id, source=s.source, as_of=s.as_of) for s in snapshots]
         settings = self.installation.settings
-        with duck.work(self.folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=self.routing.timezone) as connection:
+        with duck.work(
+            self.folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=self.routing.timezone
+        ) as connection:
             return self._partition_and_publish(connection, snapshots)
 
     # ── routing, snapshot ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +186,11 @@ class _Refresh:
     def _take_routing(self) -> None:
         found = routings.accepted(self.installation, self.workspace, self.row)
         if found is None:
-            raise ReviewRequired("No routing has been accepted yet.", hint="slicehouse routes shows it; slicehouse routes --accept accepts it.", code="no_routing")
+            raise ReviewRequired(
+                "No routing has been accepted yet.",
+                hint="slicehouse routes shows it; slicehouse routes --accept accepts it.",
+                code="no_routing",
+            )
         self.routing_row, self.lock = found
         self.routing = locks.routing_of(self.lock)
         with self.installation.catalog.write() as session:
@@ -178,7 +215,9 @@ class _Refresh:
         stopping = [str(c) for c in changes if c.effect == "stops"]
         if stopping:
             raise ReviewRequired(
-                "The source is no longer what was accepted:\n  " + "\n  ".join(stopping), hint="slicehouse routes --diff shows it; slicehouse routes --accept takes it.", code="drift"
+                "The source is no longer what was accepted:\n  " + "\n  ".join(stopping),
+                hint="slicehouse routes --diff shows it; slicehouse routes --accept takes it.",
+                code="drift",
             )
 
     # ── partition ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -210,7 +249,9 @@ class _Refresh:
 
     def _verdicts_before(self) -> dict[str, dict[str, Any]]:
         with self.installation.catalog.read() as session:
-            last = session.scalar(select(RunRow).where(RunRow.workspace_id == self.row.id, RunRow.state == "succeeded").order_by(RunRow.id.desc()).limit(1))
+            last = session.scalar(
+                select(RunRow).where(RunRow.workspace_id == self.row.id, RunRow.state == "succeeded").order_by(RunRow.id.desc()).limit(1)
+            )
             return runs.verdicts_of(session, last.id) if last is not None else {}
 
     def _leaving(self, partition: Partition) -> tuple[int, int]:
@@ -231,13 +272,19 @@ class _Refresh:
             buckets = make_buckets(plan.build, prints.rows_of, max(1, settings.builders * 4))
             files = partition.cut(buckets, self.folder, lambda table: self.progress.step(table, 0, None))
             shared = partition.write_shared(self.folder)
-            guards.write_index(self.home.held / self.run_id, partition.write_held(self.home.held / self.run_id), {n: plan.tenant_of[n].id for n in plan.build})
+            guards.write_index(
+                self.home.held / self.run_id,
+                partition.write_held(self.home.held / self.run_id),
+                {n: plan.tenant_of[n].id for n in plan.build},
+            )
             self.stages.rows = sum(prints.rows_of(n) for n in plan.build)
         with self.stages.stage("build"):
             tables = task_tables(self.routing, partition, shared)
             style = slice_style(self.routing, self.workspace, partition, settings)
             tasks = [
-                BuildTask(style=style, tables=tables, tenants=[self._task_tenant(n, plan, prints, staged) for n in bucket], files=bucket_files)
+                BuildTask(
+                    style=style, tables=tables, tenants=[self._task_tenant(n, plan, prints, staged) for n in bucket], files=bucket_files
+                )
                 for bucket, bucket_files in zip(buckets, files, strict=True)
             ]
             done: list[Built] = []
@@ -256,8 +303,12 @@ class _Refresh:
     def _task_tenant(self, number: int, plan: _Plan, prints: Fingerprints, staged: Path) -> TaskTenant:
         tenant = plan.tenant_of[number]
         version = plan.version_for[number]
-        facts = slice_facts(self.row, tenant.key, plan.names[number], version, self.run_id, self.as_of, self.routing, plan.fingerprint[number])
-        return TaskTenant(number=number, tenant=tenant.id, version=version, path=staged / f"{version}.duckdb", rows=prints.rows_of(number), facts=facts)
+        facts = slice_facts(
+            self.row, tenant.key, plan.names[number], version, self.run_id, self.as_of, self.routing, plan.fingerprint[number]
+        )
+        return TaskTenant(
+            number=number, tenant=tenant.id, version=version, path=staged / f"{version}.duckdb", rows=prints.rows_of(number), facts=facts
+        )
 
     # ── verify, publish ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -272,7 +323,9 @@ class _Refresh:
         everybody: dict[TableName, Path] = partition.export_everybody(self.folder)
         derived = Rederivation(self.routing, self.landed, partition.export_where(self.folder), everybody)
         files = [SliceFile(plan.number_of[t], t, self.folder / "staged" / f"{b.version}.duckdb") for t, b in good.items()]
-        proofs = prove(self.routing, self.landed, derived, files, self.routing.timezone, lambda n: self.progress.step("slices", n, len(files)))
+        proofs = prove(
+            self.routing, self.landed, derived, files, self.routing.timezone, lambda n: self.progress.step("slices", n, len(files))
+        )
         proven = []
         for file in files:
             proof = proofs[file.tenant]
@@ -282,11 +335,24 @@ class _Refresh:
                 self.result.reasons[file.tenant] = f"verify: {proof}"
         return proven
 
-    def _publish(self, partition: Partition, plan: _Plan, proven: list[Verified], verdicts: Mapping[TableName, Verdicts], snapshots: Sequence[Snapshot]) -> None:
+    def _publish(
+        self,
+        partition: Partition,
+        plan: _Plan,
+        proven: list[Verified],
+        verdicts: Mapping[TableName, Verdicts],
+        snapshots: Sequence[Snapshot],
+    ) -> None:
         decision = Decision(verified=proven, unchanged=[plan.tenant_of[n].id for n in plan.unchanged], gone=plan.gone)
-        suspects = [v for v in plan.live if v.tenant_id not in plan.gone and not (v.tenant_id in decision.unchanged and v.id == plan.current.get(v.tenant_id))]
+        suspects = [
+            v
+            for v in plan.live
+            if v.tenant_id not in plan.gone and not (v.tenant_id in decision.unchanged and v.id == plan.current.get(v.tenant_id))
+        ]
         decision.tainted = sorted(
-            guards.tainted(partition, self.home.held, suspects, plan.number_of, self.routing, self._earlier_routings(), locks.digest(self.routing))
+            guards.tainted(
+                partition, self.home.held, suspects, plan.number_of, self.routing, self._earlier_routings(), locks.digest(self.routing)
+            )
         )
         done = {v.tenant for v in proven}
         decision.failed = [plan.tenant_of[n].id for n in plan.build if plan.tenant_of[n].id not in done]
@@ -295,9 +361,22 @@ class _Refresh:
         with self.installation.catalog.write() as session:
             runs.add_verdicts(session, self.run_id, {str(t): _verdict_facts(v, self._copies(t, v, plan)) for t, v in verdicts.items()})
         if decision.failed and not proven and not decision.unchanged and not plan.current:
-            raise WorkFailed(f"No slice could be built: {next(iter(self.result.reasons.values()))}", hint="slicehouse status shows the run.", code="build")
+            raise WorkFailed(
+                f"No slice could be built: {next(iter(self.result.reasons.values()))}",
+                hint="slicehouse status shows the run.",
+                code="build",
+            )
         totals = {k: v for k, v in asdict(self.result).items() if k not in ("run", "notes")}
-        publish(self.installation, self.row.id, self.run_id, decision, [s.id for s in snapshots], self.as_of, totals, self.workspace.tenants.gone_after)
+        publish(
+            self.installation,
+            self.row.id,
+            self.run_id,
+            decision,
+            [s.id for s in snapshots],
+            self.as_of,
+            totals,
+            self.workspace.tenants.gone_after,
+        )
 
     def _count(self, plan: _Plan, decision: Decision, verdicts: Mapping[TableName, Verdicts]) -> None:
         result = self.result
@@ -309,13 +388,18 @@ class _Refresh:
 
     def _copies(self, table: TableName, found: Verdicts, plan: _Plan) -> int:
         """Rows in slices beyond one a row: members of several tenants, and everybody's rows in every slice but one."""
-        slices = len(plan.prints.tenants.get(table, {})) and sum(f.rows for n, f in plan.prints.tenants[table].items() if n in plan.tenant_of)
+        slices = len(plan.prints.tenants.get(table, {})) and sum(
+            f.rows for n, f in plan.prints.tenants[table].items() if n in plan.tenant_of
+        )
         written = slices + found.shared * len(plan.tenant_of)
         return written - found.owned - found.shared
 
     def _earlier_routings(self) -> dict[str, RoutingRow]:
         with self.installation.catalog.read() as session:
-            return {r.digest: r for r in session.scalars(select(RoutingRow).where(RoutingRow.workspace_id == self.row.id).order_by(RoutingRow.number))}
+            return {
+                r.digest: r
+                for r in session.scalars(select(RoutingRow).where(RoutingRow.workspace_id == self.row.id).order_by(RoutingRow.number))
+            }
 
 
 def _verdict_facts(found: Verdicts, copies: int) -> dict[str, Any]:
@@ -337,7 +421,9 @@ class _Plan:
         self.names = {t.number: t.name for t in there}
         self.number_of = {row.id: number for number, row in self.tenant_of.items()}
         self.current = {r.id: r.version_id for r in rows.values() if r.version_id is not None}
-        self.gone = [r.id for r in rows.values() if r.id not in self.number_of and r.state in ("active", "withheld", "building", "suspended")]
+        self.gone = [
+            r.id for r in rows.values() if r.id not in self.number_of and r.state in ("active", "withheld", "building", "suspended")
+        ]
         self.fingerprint = {n: self._fingerprint(n) for n in self.tenant_of}
         self.build, self.unchanged = self._choose(partition)
         self.version_for = {n: new_id("sv") for n in self.build}
@@ -374,13 +460,21 @@ class _Plan:
 
     def _only(self, partition: Partition, changed: list[int]) -> list[int]:
         """The named tenants, and those whose version holds a row that is no longer theirs: nobody may see it meanwhile."""
-        named = {n for n, t in self.tenant_of.items() if t.id in self._work.options.tenants or t.key in {o.removeprefix("key:") for o in self._work.options.tenants}}
+        named = {
+            n
+            for n, t in self.tenant_of.items()
+            if t.id in self._work.options.tenants or t.key in {o.removeprefix("key:") for o in self._work.options.tenants}
+        }
         unknown = [o for o in self._work.options.tenants if not any(o in (t.id, t.key, f"key:{t.key}") for t in self.tenant_of.values())]
         if unknown:
-            raise ConfigurationError(f"There is no tenant {', '.join(unknown)} in the source.", hint="slicehouse tenants lists them.", code="unknown_tenant")
+            raise ConfigurationError(
+                f"There is no tenant {', '.join(unknown)} in the source.", hint="slicehouse tenants lists them.", code="unknown_tenant"
+            )
         work = self._work
         suspects = [v for v in self.live if v.id in set(self.current.values()) and self.number_of.get(v.tenant_id) in set(changed)]
-        moved = guards.tainted(partition, work.home.held, suspects, self.number_of, work.routing, work._earlier_routings(), locks.digest(work.routing))
+        moved = guards.tainted(
+            partition, work.home.held, suspects, self.number_of, work.routing, work._earlier_routings(), locks.digest(work.routing)
+        )
         also = {self.number_of[v.tenant_id] for v in suspects if v.id in moved}
         return sorted(n for n in changed if n in named | also) + sorted(n for n in named if n not in changed and work.options.full)
 
@@ -395,7 +489,9 @@ class _Plan:
                 route=r.kind,
                 comment=work.landed[r.table].table.comment,
                 columns=[
-                    ManifestColumn(name=c.shown, type=c.type, source_type=c.source_type, treatment=c.treatment, as_text=c.as_text, comment=c.comment)
+                    ManifestColumn(
+                        name=c.shown, type=c.type, source_type=c.source_type, treatment=c.treatment, as_text=c.as_text, comment=c.comment
+                    )
                     for c in r.columns
                     if c.is_written
                 ],

@@ -33,7 +33,9 @@ class Review:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per table, open decisions first; all counts but copies add up to rows."""
-        ordered = sorted(self.routing.routes.values(), key=lambda r: (r.review is None, r.kind == "excluded", str(self.routing.names[r.table])))
+        ordered = sorted(
+            self.routing.routes.values(), key=lambda r: (r.review is None, r.kind == "excluded", str(self.routing.names[r.table]))
+        )
         return [self._row(r.table) for r in ordered]
 
     def _row(self, table: TableName) -> dict[str, Any]:
@@ -68,7 +70,9 @@ def review(installation: Installation, workspace: Workspace, say: Callable[[str]
     folder.mkdir(parents=True)
     try:
         settings = installation.settings
-        with duck.work(folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone) as connection:
+        with duck.work(
+            folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone
+        ) as connection:
             judge = Judge(connection, routing, files_of(installation, row.id, snapshots), oldest(snapshots))
             judge.run()
             verdicts = Partition(connection, routing, judge).verdicts()
@@ -118,5 +122,9 @@ def differences(installation: Installation, workspace: Workspace, found: Review)
         if old is not None and (old.kind, old.edges, old.joins) != (route.kind, route.edges, route.joins):
             lines.append(f"route: {name.table}: {old.kind} → {route.kind}")
         known = {c.name: c.treatment for c in old.columns} if old else {}
-        lines += [f"column: {name.table}.{c.name}: {known[c.name]} → {c.treatment}" for c in route.columns if c.name in known and known[c.name] != c.treatment]
+        lines += [
+            f"column: {name.table}.{c.name}: {known[c.name]} → {c.treatment}"
+            for c in route.columns
+            if c.name in known and known[c.name] != c.treatment
+        ]
     return lines

@@ -53,7 +53,9 @@ def read_lock_file(workspace: Workspace) -> Lock | None:
     lock = locks.load(path.read_text(encoding="utf-8"), path.name)
     if lock.workspace != workspace.workspace:
         raise ConfigurationError(
-            f"{path.name} is the lock of workspace {lock.workspace}, not of {workspace.workspace}.", hint="Each workspace file has a lock of its own.", code="lock_workspace"
+            f"{path.name} is the lock of workspace {lock.workspace}, not of {workspace.workspace}.",
+            hint="Each workspace file has a lock of its own.",
+            code="lock_workspace",
         )
     return lock
 
@@ -77,5 +79,11 @@ def save(installation: Installation, row: WorkspaceRow, lock: Lock, *, everybody
     """Adds a lock to the catalog as the routing that counts."""
     with installation.catalog.write() as session:
         return workspaces.accept_routing(
-            session, row.id, lock=locks.dump(lock), digest=locks.digest(locks.routing_of(lock)), everybody=everybody, by=by, at=installation.clock()
+            session,
+            row.id,
+            lock=locks.dump(lock),
+            digest=locks.digest(locks.routing_of(lock)),
+            everybody=everybody,
+            by=by,
+            at=installation.clock(),
         )

@@ -126,9 +126,7 @@ def tenant_table(number: int, own: str, keys: Sequence[str]) -> str:
 
 def tenant_rows(number: int, key: str, shown: str) -> str:
     """Tenant number, canonical key, display name, filtered: in the order of the number."""
-    return (
-        f"SELECT v.t, CAST({key} AS VARCHAR) AS key, CAST({shown} AS VARCHAR) AS name, v.filtered FROM l{number} JOIN v{number} v USING (ord) ORDER BY v.t"
-    )
+    return f"SELECT v.t, CAST({key} AS VARCHAR) AS key, CAST({shown} AS VARCHAR) AS name, v.filtered FROM l{number} JOIN v{number} v USING (ord) ORDER BY v.t"
 
 
 def straight(number: int, own: str, asks: Sequence[Ask], keys: Sequence[str]) -> str:
@@ -162,7 +160,11 @@ def settle(number: int, asks: Sequence[Ask], everybody: str | None) -> str:
     low, high = _extremes(len(asks))
     waits = " OR ".join(f"coalesce(a{i} = {WAITS}, false)" for i in range(len(asks))) or "false"
     all_rows = f"everybody_{number}" if everybody else None
-    free = f"CASE WHEN ord IN (SELECT ord FROM {all_rows}) THEN {State.EVERYBODY} ELSE {State.QUARANTINED} END" if all_rows else str(int(State.QUARANTINED))
+    free = (
+        f"CASE WHEN ord IN (SELECT ord FROM {all_rows}) THEN {State.EVERYBODY} ELSE {State.QUARANTINED} END"
+        if all_rows
+        else str(int(State.QUARANTINED))
+    )
     return (
         f"CREATE OR REPLACE TEMP TABLE s{number} AS SELECT ord, CASE WHEN lo_ IS NULL THEN {free} ELSE {_STATE} END::TINYINT AS state, "
         f"{_TENANT} AS t, CASE WHEN lo_ IS NULL THEN {Reason.UNASSIGNED} ELSE {_REASON} END::TINYINT AS reason "
@@ -200,25 +202,19 @@ def contradictions(number: int, asks: Sequence[Ask]) -> str:
     """c{n}: owned rows with an edge inside the group to a row whose own straight edges give it to another tenant."""
     clash = " OR ".join(f"coalesce({a.alias}.lo <> v.t OR {a.alias}.hi <> v.t, false)" for a in asks)
     joins = " ".join(a.join for a in asks)
-    return (
-        f"CREATE OR REPLACE TEMP TABLE c{number} AS SELECT l.ord FROM l{number} l JOIN v{number} v ON l.ord = v.ord AND v.state = {State.OWNED} {joins} WHERE {clash}"
-    )
+    return f"CREATE OR REPLACE TEMP TABLE c{number} AS SELECT l.ord FROM l{number} l JOIN v{number} v ON l.ord = v.ord AND v.state = {State.OWNED} {joins} WHERE {clash}"
 
 
 def apply_contradictions(number: int) -> str:
     """Writes what `contradictions` found."""
-    return (
-        f"UPDATE v{number} SET state = {State.QUARANTINED}, reason = {Reason.CONTRADICTION}, t = NULL FROM c{number} c WHERE v{number}.ord = c.ord"
-    )
+    return f"UPDATE v{number} SET state = {State.QUARANTINED}, reason = {Reason.CONTRADICTION}, t = NULL FROM c{number} c WHERE v{number}.ord = c.ord"
 
 
 def filter_by_parents(number: int, asks: Sequence[Ask]) -> str:
     """f{n}: rows placed by the edges asked last, one of which votes through parents that are all filtered."""
     gone = " OR ".join(f"coalesce(({a.answer}) >= 0 AND {a.gone}, false)" for a in asks)
     joins = " ".join(a.join for a in asks)
-    return (
-        f"CREATE OR REPLACE TEMP TABLE f{number} AS SELECT u.ord FROM u{number} u JOIN v{number} v ON u.ord = v.ord AND NOT v.filtered {joins} WHERE {gone}"
-    )
+    return f"CREATE OR REPLACE TEMP TABLE f{number} AS SELECT u.ord FROM u{number} u JOIN v{number} v ON u.ord = v.ord AND NOT v.filtered {joins} WHERE {gone}"
 
 
 def apply_filtered(number: int) -> str:
@@ -332,9 +328,7 @@ def tenant_fingerprints(number: int, row_hash: str) -> str:
 
 def shared_fingerprint(number: int, row_hash: str) -> str:
     """Rows that are everybody's, and the sum of their hashes."""
-    return (
-        f"SELECT count(*), coalesce(sum({row_hash}), 0)::HUGEINT FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered"
-    )
+    return f"SELECT count(*), coalesce(sum({row_hash}), 0)::HUGEINT FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered"
 
 
 def tenant_rows_in_order(number: int, columns: Sequence[str], order: Sequence[str]) -> str:
@@ -380,7 +374,10 @@ def moved_rows(number: int, key_hash: str, held: Path, whole: bool) -> str:
 def renumbered(pairs: Sequence[tuple[int, int]]) -> list[str]:
     """The table renumbered(old_t, new_t): tenants of an earlier run and their numbers in this one (-1: gone)."""
     values = ", ".join(f"({int(a)}, {int(b)})" for a, b in pairs)
-    return ["CREATE OR REPLACE TEMP TABLE renumbered (old_t INTEGER, new_t INTEGER)", *([f"INSERT INTO renumbered VALUES {values}"] if pairs else [])]
+    return [
+        "CREATE OR REPLACE TEMP TABLE renumbered (old_t INTEGER, new_t INTEGER)",
+        *([f"INSERT INTO renumbered VALUES {values}"] if pairs else []),
+    ]
 
 
 def export_where(number: int, path: Path) -> str:

@@ -111,4 +111,6 @@ def check_file(path: Path, size: int) -> None:
     if not os.path.isfile(path) or os.path.islink(path) or found.st_size != size:
         raise SliceUnusable("A slice file is not what was published.", hint="slicehouse verify, then slicehouse refresh --full.")
     if beside:
-        raise SliceUnusable("Something lies beside a slice file that was not published.", hint="Look at the home folder; then slicehouse refresh --full.")
+        raise SliceUnusable(
+            "Something lies beside a slice file that was not published.", hint="Look at the home folder; then slicehouse refresh --full."
+        )

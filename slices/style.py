@@ -29,7 +29,16 @@ def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Pat
             if c.name in shown and shown[c.name].is_written
         ]
         name = routing.names[item.route.table]
-        found.append(TaskTable(number=item.number, schema_=name.schema, name=name.table, columns=columns, comment=item.landed.table.comment, shared=shared.get(item.number)))
+        found.append(
+            TaskTable(
+                number=item.number,
+                schema_=name.schema,
+                name=name.table,
+                columns=columns,
+                comment=item.landed.table.comment,
+                shared=shared.get(item.number),
+            )
+        )
     return found
 
 
@@ -44,7 +53,9 @@ def slice_style(routing: Routing, workspace: Workspace, partition: Partition, se
     )
 
 
-def slice_facts(row: WorkspaceRow, key: str, name: str, version: str, run: str, as_of: datetime, routing: Routing, fingerprint: str) -> list[tuple[str, str]]:
+def slice_facts(
+    row: WorkspaceRow, key: str, name: str, version: str, run: str, as_of: datetime, routing: Routing, fingerprint: str
+) -> list[tuple[str, str]]:
     """`_slice.manifest`: what the file says of itself."""
     return [
         ("workspace", row.slug),
@@ -74,7 +85,9 @@ def _relationships(routing: Routing, partition: Partition) -> list[tuple[str, st
     return [(*line, kind) for line, kind in sorted(found.items())]
 
 
-def _line(routing: Routing, child: TableName, columns: tuple[str, ...] | list[str], parent: TableName, parent_columns: tuple[str, ...] | list[str]) -> tuple[str, str, str, str]:
+def _line(
+    routing: Routing, child: TableName, columns: tuple[str, ...] | list[str], parent: TableName, parent_columns: tuple[str, ...] | list[str]
+) -> tuple[str, str, str, str]:
     return str(routing.names[child]), ", ".join(columns), str(routing.names[parent]), ", ".join(parent_columns)
 
 

@@ -69,12 +69,24 @@ def prove(
             progress(done + 1)
     by_number = {f.number: f.tenant for f in files}
     for name, columns in tables.items():
-        _compare(name, _expected(derived, landed[name], columns, name, by_number), _together(found[name]), by_number, proofs, str(routing.names[name]))
+        _compare(
+            name,
+            _expected(derived, landed[name], columns, name, by_number),
+            _together(found[name]),
+            by_number,
+            proofs,
+            str(routing.names[name]),
+        )
     return proofs
 
 
 def _read_file(
-    connection: duck.Connection, routing: Routing, tables: Mapping[TableName, list[LandedColumn]], file: SliceFile, found: dict[TableName, list[pl.DataFrame]], proof: Proof
+    connection: duck.Connection,
+    routing: Routing,
+    tables: Mapping[TableName, list[LandedColumn]],
+    file: SliceFile,
+    found: dict[TableName, list[pl.DataFrame]],
+    proof: Proof,
 ) -> None:
     """Hashes of every row in the file, per table; a table too many or too few is a problem."""
     try:
@@ -97,7 +109,9 @@ def _read_file(
         proof.problem = "the file cannot be read"
 
 
-def _expected(derived: Rederivation, landed: LandedFiles, columns: Sequence[LandedColumn], name: TableName, numbers: Mapping[int, str]) -> pl.DataFrame:
+def _expected(
+    derived: Rederivation, landed: LandedFiles, columns: Sequence[LandedColumn], name: TableName, numbers: Mapping[int, str]
+) -> pl.DataFrame:
     """h, t of every row that must be in one of these tenants' files."""
     table = derived.tables[name]
     wanted = pl.DataFrame({"t": list(numbers)}, schema={"t": pl.Int32})
@@ -149,13 +163,17 @@ def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(parts) if parts else pl.DataFrame(schema={"h": pl.UInt64, "t": pl.Int32})
 
 
-def _compare(name: TableName, expected: pl.DataFrame, actual: pl.DataFrame, numbers: Mapping[int, str], proofs: Mapping[str, Proof], shown: str) -> None:
+def _compare(
+    name: TableName, expected: pl.DataFrame, actual: pl.DataFrame, numbers: Mapping[int, str], proofs: Mapping[str, Proof], shown: str
+) -> None:
     """Counts, per tenant, the rows that only one side has."""
     left = expected.group_by("t", "h").agg(wanted=pl.len().cast(pl.Int64))
     right = actual.group_by("t", "h").agg(there=pl.len().cast(pl.Int64))
     both = left.join(right, on=["t", "h"], how="full", coalesce=True).with_columns(pl.col("wanted", "there").fill_null(0))
     off = both.filter(pl.col("wanted") != pl.col("there")).with_columns(more=pl.col("there") - pl.col("wanted"))
-    told = off.group_by("t").agg(strange=pl.col("more").filter(pl.col("more") > 0).sum(), missing=-pl.col("more").filter(pl.col("more") < 0).sum())
+    told = off.group_by("t").agg(
+        strange=pl.col("more").filter(pl.col("more") > 0).sum(), missing=-pl.col("more").filter(pl.col("more") < 0).sum()
+    )
     for t, strange, missing in told.iter_rows():
         proof = proofs[numbers[t]]
         if strange:

@@ -21,7 +21,10 @@ def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: 
     installation = open_place(where)
     row = workspace_row(installation, one_workspace(where))
     with installation.catalog.read() as session:
-        found = [tenant_facts(t, versions.version_of(session, t.version_id) if t.version_id else None) for t in versions.tenants_of(session, row.id)]
+        found = [
+            tenant_facts(t, versions.version_of(session, t.version_id) if t.version_id else None)
+            for t in versions.tenants_of(session, row.id)
+        ]
     if json:
         print_json(found)
     else:
@@ -73,7 +76,9 @@ def query(
     return 0
 
 
-def pull(tenant: str, *, output: Annotated[Path, Parameter(name=["--output", "-o"])], workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
+def pull(
+    tenant: str, *, output: Annotated[Path, Parameter(name=["--output", "-o"])], workspace: WorkspaceFiles = None, home: HomeFolder = None
+) -> int:
     """A copy of the current slice, read-only, checked against its manifest."""
     import shutil
 
@@ -98,9 +103,13 @@ def pull(tenant: str, *, output: Annotated[Path, Parameter(name=["--output", "-o
     output.chmod(0o444)
     if file_digest(output) != version.sha256:
         output.unlink()
-        raise SliceUnusable("The slice's bytes are not those that were published.", hint="slicehouse verify, then slicehouse refresh --full.")
+        raise SliceUnusable(
+            "The slice's bytes are not those that were published.", hint="slicehouse verify, then slicehouse refresh --full."
+        )
     say(f"{output}: {version.rows:,} rows, {version.bytes:,} bytes, as of {version.as_of}")
-    say(f"Open it:\n  duckdb -readonly {output}\n  python: duckdb.connect({str(output)!r}, read_only=True)\n  DBeaver: new DuckDB connection, path {output}")
+    say(
+        f"Open it:\n  duckdb -readonly {output}\n  python: duckdb.connect({str(output)!r}, read_only=True)\n  DBeaver: new DuckDB connection, path {output}"
+    )
     return 0
 
 

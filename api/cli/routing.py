@@ -40,7 +40,9 @@ def routes(
         say(f"open: {route.table.table}: {route.review}")
     if accept:
         row = accept_review(installation, item, found, getpass.getuser())
-        say(f"Accepted routing {row.number} ({len(found.routing.written)} tables in slices, {len(found.routing.open_decisions)} open). Next: slicehouse refresh")
+        say(
+            f"Accepted routing {row.number} ({len(found.routing.written)} tables in slices, {len(found.routing.open_decisions)} open). Next: slicehouse refresh"
+        )
     elif not json:
         say("Next: slicehouse routes --accept")
     return 0

@@ -7,7 +7,19 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from api.cli.common import AsJson, HomeFolder, Lines, WorkspaceFiles, one_workspace, open_place, place, print_json, print_table, say, workspaces
+from api.cli.common import (
+    AsJson,
+    HomeFolder,
+    Lines,
+    WorkspaceFiles,
+    one_workspace,
+    open_place,
+    place,
+    print_json,
+    print_table,
+    say,
+    workspaces,
+)
 
 
 def refresh(
@@ -52,7 +64,9 @@ def status(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: A
         print_json(found[0] if len(found) == 1 else found)
         return 0
     for one in found:
-        say(f"{one['workspace']}: routing {one['routing'] or 'not accepted'}; tenants: {one['tenants'] or 'none'}; as of {one['as_of'] or '-'}")
+        say(
+            f"{one['workspace']}: routing {one['routing'] or 'not accepted'}; tenants: {one['tenants'] or 'none'}; as of {one['as_of'] or '-'}"
+        )
         print_table(("run", "state", "trigger", "requested_at", "seconds", "error"), one["runs"])
     return 0
 

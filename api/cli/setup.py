@@ -41,11 +41,15 @@ def check(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: As
         dashboards = read_dashboards(item)
         with OpenSources(installation, item) as sources:
             schema, routing = plan_fresh(sources, item, None)
-        found.append({"workspace": item.workspace, "tables": len(schema.tables), "written": len(routing.written), "dashboards": len(dashboards)})
+        found.append(
+            {"workspace": item.workspace, "tables": len(schema.tables), "written": len(routing.written), "dashboards": len(dashboards)}
+        )
     if json:
         print_json(found)
     for one in found:
-        say(f"{one['workspace']}: {one['tables']} tables, {one['written']} of them in slices, {one['dashboards']} dashboards: no problem found.")
+        say(
+            f"{one['workspace']}: {one['tables']} tables, {one['written']} of them in slices, {one['dashboards']} dashboards: no problem found."
+        )
     return 0
 
 

@@ -53,5 +53,9 @@ def _canary() -> Finding:
     code = "import tempfile, pathlib; from slices.canary import memory_crosses; print(memory_crosses(pathlib.Path(tempfile.mkdtemp())))"
     done = subprocess.run([sys.executable, "-c", code], env=builder_environment(), capture_output=True, text=True, check=False)
     ok = done.stdout.strip() == "False"
-    text = "builders keep tenants' memory apart" if ok else "the allocator setting has no effect here: every tenant is built by a process of its own"
+    text = (
+        "builders keep tenants' memory apart"
+        if ok
+        else "the allocator setting has no effect here: every tenant is built by a process of its own"
+    )
     return Finding("builder canary", done.returncode == 0, text, "Report the platform; builds go on, slower.")

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-PERMISSIONS = (
-    "query:panel query:sql dashboard:view dashboard:edit explore:view export:data export:slice schema:view routes:view routes:accept refresh:run "
-    "tenants:view tenants:write users:write keys:write tiers:write branding:write usage:view audit:view webhooks:write workspace:write installation:admin"
-).split()
+PERMISSIONS = [
+    "query:panel",
+    "query:sql",
+    "dashboard:view",
+    "dashboard:edit",
+    "explore:view",
+    "export:data",
+    "export:slice",
+    "schema:view",
+    "routes:view",
+    "routes:accept",
+    "refresh:run",
+    "tenants:view",
+    "tenants:write",
+    "users:write",
+    "keys:write",
+    "tiers:write",
+    "branding:write",
+    "usage:view",
+    "audit:view",
+    "webhooks:write",
+    "workspace:write",
+    "installation:admin",
+]
 VIEWER = ["query:panel", "query:sql", "dashboard:view", "explore:view", "export:data", "export:slice", "schema:view", "usage:view"]
 
 

@@ -9,14 +9,27 @@ from engine.columns import looks_personal, looks_secret
 from engine.errors import ConfigurationError
 from engine.graph import Edge, declared_edges
 from engine.names import resolve_table
-from engine.routing import TablePlan, TenantKey, route_tables
+from engine.routing import Route, TablePlan, TenantKey, route_tables
 from engine.schema import Schema, Table, TableName
 from engine.settings import Settings
 from engine.workspace import SourceConfig
 from engine.workspace.syntax import split_name
 from extract.source import open_source
 
-_TENANT_WORDS = ("organization", "organisation", "tenant", "account", "workspace", "company", "customer", "client", "team", "org", "store", "shop")
+_TENANT_WORDS = (
+    "organization",
+    "organisation",
+    "tenant",
+    "account",
+    "workspace",
+    "company",
+    "customer",
+    "client",
+    "team",
+    "org",
+    "store",
+    "shop",
+)
 
 
 def propose(url: str, tenant_table: str | None, output: Path) -> tuple[str, str]:
@@ -87,7 +100,9 @@ def _plans(schema: Schema, edges: list[Edge], tenant: TenantKey) -> dict[TableNa
         plans.update({t: TablePlan(shared=True) for t in fresh})
 
 
-def _render(url: str, schema: Schema, tenant: TenantKey, plans: dict[TableName, TablePlan], routes: dict[TableName, object], output: Path) -> str:
+def _render(
+    url: str, schema: Schema, tenant: TenantKey, plans: dict[TableName, TablePlan], routes: dict[TableName, Route], output: Path
+) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", output.resolve().parent.name.lower()).strip("-") or "workspace"
     secret = "${SLICEHOUSE_SOURCE_URL}" if "${" not in url and re.search(r"://[^/@]*:[^/@]+@", url) else url
     lines = [
@@ -108,14 +123,16 @@ def _render(url: str, schema: Schema, tenant: TenantKey, plans: dict[TableName, 
     ]
     for name, plan in sorted(plans.items()):
         if plan.through:
-            lines.append(f"  {_quoted(_name(name, schema))}: {{through: {_quoted(_name(plan.through[0].child, schema))}}}   # proposed: placed by its joining rows")
+            lines.append(
+                f"  {_quoted(_name(name, schema))}: {{through: {_quoted(_name(plan.through[0].child, schema))}}}   # proposed: placed by its joining rows"
+            )
         else:
             lines.append(f"  {_quoted(_name(name, schema))}: shared   # proposed: tenants' rows point at it, and it has no owner")
     lines += _column_lines(schema)
-    excluded = [r for r in routes.values() if getattr(r, "kind", "") == "excluded"]
+    excluded = [r for r in routes.values() if r.kind == "excluded"]
     if excluded:
         lines.append("# Not in any slice, unless you say how they reach a tenant:")
-        lines += [f"#   {r.table.table}: {r.review or r.reason}" for r in excluded]  # type: ignore[attr-defined]
+        lines += [f"#   {r.table.table}: {r.review or r.reason}" for r in excluded]
     return "\n".join([*lines, "dashboards: dashboards/*.yaml", ""])
 
 
@@ -141,4 +158,8 @@ def _part(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[\w./${}:@?=&%-]+", text) and not text.startswith(("{", "&", "@", "%", "-", "?")) else "'" + text.replace("'", "''") + "'"
+    return (
+        text
+        if re.fullmatch(r"[\w./${}:@?=&%-]+", text) and not text.startswith(("{", "&", "@", "%", "-", "?"))
+        else "'" + text.replace("'", "''") + "'"
+    )

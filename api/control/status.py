@@ -46,5 +46,8 @@ def run_facts(run: RunRow, stages: list[StageRow]) -> dict[str, Any]:
         "error": run.error_code,
         "message": run.error,
         "totals": run.totals,
-        "stages": [{"name": s.name, "seconds": round(s.seconds, 3), "cpu_seconds": round(s.cpu_seconds, 3), "rows": s.rows, "peak_mb": s.peak_mb} for s in stages],
+        "stages": [
+            {"name": s.name, "seconds": round(s.seconds, 3), "cpu_seconds": round(s.cpu_seconds, 3), "rows": s.rows, "peak_mb": s.peak_mb}
+            for s in stages
+        ],
     }

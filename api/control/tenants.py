@@ -19,7 +19,11 @@ def require_tenant(installation: Installation, workspace_id: str, name: str) -> 
     with installation.catalog.read() as session:
         found = versions.find_tenant(session, workspace_id, name)
     if found is None:
-        raise ConfigurationError(f"There is no tenant {name!r} in this workspace.", hint="slicehouse tenants lists them; key: before it always means the key.", code="unknown_tenant")
+        raise ConfigurationError(
+            f"There is no tenant {name!r} in this workspace.",
+            hint="slicehouse tenants lists them; key: before it always means the key.",
+            code="unknown_tenant",
+        )
     return found
 
 

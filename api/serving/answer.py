@@ -53,13 +53,16 @@ class Cancel:
             self._cursor = cursor
 
     def __call__(self, reason: str) -> None:
+        """Interrupts; the first reason is kept."""
         with self._lock:
             self.reason = self.reason or reason
             if self._cursor is not None:
                 self._cursor.interrupt()
 
 
-def answer(slices: OpenSlices, ref: SliceRef, statement: str, parameters: Mapping[str, Any], limits: Limits, cancel: Cancel | None = None) -> Answer:
+def answer(
+    slices: OpenSlices, ref: SliceRef, statement: str, parameters: Mapping[str, Any], limits: Limits, cancel: Cancel | None = None
+) -> Answer:
     """Gate, then one new connection for one statement. Raises Problem; no text of the engine reaches the caller."""
     cancel = cancel or Cancel()
     try:

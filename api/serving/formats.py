@@ -76,7 +76,7 @@ def _times(column: pa.ChunkedArray, type_: str) -> list[Any]:
         return list(text.to_pylist())
     number = column.cast(pa.int32() if type_ == "DATE" else pa.int64())
     zone = "Z" if type_ == "TIMESTAMP WITH TIME ZONE" else ""
-    found = []
+    found: list[Any] = []
     for value, n in zip(text.to_pylist(), number.to_pylist(), strict=True):
         if value is None:
             found.append(None)

@@ -40,7 +40,37 @@ def changing_functions() -> frozenset[str]:
 
 
 _WINDOW = frozenset(
-    {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value", "fill"}
+    {
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+        "fill",
+    }
 )
 # Names that the parser gives to syntax: list and struct literals, subscripts, LIKE, interval arithmetic, coalesce, try, grouping.
-_SYNTAX = frozenset({"list_value", "struct_pack", "row", "unnest", "coalesce", "try", "grouping", "grouping_id", "array_extract", "struct_extract", "map", "if", "ifnull", "between"})
+_SYNTAX = frozenset(
+    {
+        "list_value",
+        "struct_pack",
+        "row",
+        "unnest",
+        "coalesce",
+        "try",
+        "grouping",
+        "grouping_id",
+        "array_extract",
+        "struct_extract",
+        "map",
+        "if",
+        "ifnull",
+        "between",
+    }
+)

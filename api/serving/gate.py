@@ -65,7 +65,7 @@ def check(sql: str, tables: Tables) -> Checked:
 def _tree(sql: str) -> Any:
     with duck.blank() as connection:
         row = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
-    parsed = json.loads(row[0]) if row else {"error": True}
+    parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if parsed.get("error") or len(parsed.get("statements", ())) != 1:
         raise Problem("statement_not_allowed", "This form of statement is not allowed.")
     return parsed["statements"][0]["node"]

@@ -1,7 +1,7 @@
 """The closed list of what can go wrong for a caller (RFC 9457). docs/errors.md is made from it.
 
-    Problem
-      status and title come from CODES; `detail` never holds an exception's text, a path, our SQL, or another tenant's existence
+Problem
+  status and title come from CODES; `detail` never holds an exception's text, a path, our SQL, or another tenant's existence
 """
 
 from __future__ import annotations

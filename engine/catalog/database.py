@@ -39,7 +39,9 @@ class Catalog:
                 yield session
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.OperationalError):
-                raise StorageError("The catalog cannot be written.", hint="Free space in the home folder; end what holds its lock.", code="catalog") from error
+                raise StorageError(
+                    "The catalog cannot be written.", hint="Free space in the home folder; end what holds its lock.", code="catalog"
+                ) from error
             raise
 
     def close(self) -> None:
@@ -56,7 +58,9 @@ def open_catalog(path: Path, *, migrate: bool = True) -> Catalog:
         if migrate:
             migrate_catalog(engine)
     except DBAPIError as error:
-        raise StorageError("The catalog cannot be opened.", hint="slicehouse doctor; the home folder must be writable.", code="catalog") from error
+        raise StorageError(
+            "The catalog cannot be opened.", hint="slicehouse doctor; the home folder must be writable.", code="catalog"
+        ) from error
     return Catalog(engine)
 
 

@@ -51,7 +51,15 @@ def create_key(
     key = generate_key()
     session.add(
         PrincipalRow(
-            id=key.id, type="key", scope=scope, workspace_id=workspace_id, tenant_id=tenant_id, permissions=permissions, label=label, created_by=created_by, created_at=now
+            id=key.id,
+            type="key",
+            scope=scope,
+            workspace_id=workspace_id,
+            tenant_id=tenant_id,
+            permissions=permissions,
+            label=label,
+            created_by=created_by,
+            created_at=now,
         )
     )
     session.flush()
@@ -66,7 +74,11 @@ def rotate_key(session: Session, key_id: str, now: datetime, overlap_until: date
     if old is None or old.revoked_at is not None:
         return None
     new = generate_key()
-    session.add(KeyRow(id=new.id, principal_id=old.principal_id, hash=new.hash, created_at=now, expires_at=old.expires_at, allowed_ips=old.allowed_ips))
+    session.add(
+        KeyRow(
+            id=new.id, principal_id=old.principal_id, hash=new.hash, created_at=now, expires_at=old.expires_at, allowed_ips=old.allowed_ips
+        )
+    )
     old.expires_at = min(overlap_until, old.expires_at) if old.expires_at else overlap_until
     session.flush()
     return new

@@ -28,7 +28,16 @@ def start_run(session: Session, run_id: str, pid: int, routing_id: str | None, n
     session.execute(update(RunRow).where(RunRow.id == run_id).values(state="running", pid=pid, routing_id=routing_id, started_at=now))
 
 
-def end_run(session: Session, run_id: str, state: str, now: datetime, *, totals: dict[str, Any] | None = None, code: str | None = None, error: str | None = None) -> None:
+def end_run(
+    session: Session,
+    run_id: str,
+    state: str,
+    now: datetime,
+    *,
+    totals: dict[str, Any] | None = None,
+    code: str | None = None,
+    error: str | None = None,
+) -> None:
     """The run has ended: succeeded, failed or stopped."""
     values: dict[str, Any] = {"state": state, "finished_at": now, "error_code": code, "error": error}
     if totals is not None:
@@ -36,7 +45,9 @@ def end_run(session: Session, run_id: str, state: str, now: datetime, *, totals:
     session.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
 
 
-def add_stage(session: Session, run_id: str, position: int, name: str, *, seconds: float, cpu_seconds: float, rows: int, peak_mb: int) -> None:
+def add_stage(
+    session: Session, run_id: str, position: int, name: str, *, seconds: float, cpu_seconds: float, rows: int, peak_mb: int
+) -> None:
     """One finished stage of a run."""
     session.add(StageRow(run_id=run_id, position=position, name=name, seconds=seconds, cpu_seconds=cpu_seconds, rows=rows, peak_mb=peak_mb))
 
@@ -78,16 +89,33 @@ def verdicts_of(session: Session, run_id: str) -> dict[str, dict[str, Any]]:
     return {r.table_name: r.verdicts for r in session.scalars(select(RunTableRow).where(RunTableRow.run_id == run_id))}
 
 
-def add_snapshot(session: Session, workspace_id: str, snapshot_id: str, source: str, *, as_of: datetime, landed_at: datetime, rows: int, size: int) -> None:
+def add_snapshot(
+    session: Session, workspace_id: str, snapshot_id: str, source: str, *, as_of: datetime, landed_at: datetime, rows: int, size: int
+) -> None:
     """A landed snapshot, not used by a run yet."""
-    session.add(SnapshotRow(id=snapshot_id, workspace_id=workspace_id, source=source, as_of=as_of, landed_at=landed_at, rows=rows, bytes=size, state="landed"))
+    session.add(
+        SnapshotRow(
+            id=snapshot_id,
+            workspace_id=workspace_id,
+            source=source,
+            as_of=as_of,
+            landed_at=landed_at,
+            rows=rows,
+            bytes=size,
+            state="landed",
+        )
+    )
 
 
-def newest_snapshots(session: Session, workspace_id: str, sources: list[str], *, state: str | None = None, since: datetime | None = None) -> list[SnapshotRow] | None:
+def newest_snapshots(
+    session: Session, workspace_id: str, sources: list[str], *, state: str | None = None, since: datetime | None = None
+) -> list[SnapshotRow] | None:
     """The newest snapshot of each source, or None where one has none (in that state, landed since then)."""
     found = []
     for source in sources:
-        query = select(SnapshotRow).where(SnapshotRow.workspace_id == workspace_id, SnapshotRow.source == source, SnapshotRow.state != "removed")
+        query = select(SnapshotRow).where(
+            SnapshotRow.workspace_id == workspace_id, SnapshotRow.source == source, SnapshotRow.state != "removed"
+        )
         query = query if state is None else query.where(SnapshotRow.state == state)
         query = query if since is None else query.where(SnapshotRow.landed_at >= since)
         row = session.scalar(query.order_by(SnapshotRow.id.desc()).limit(1))

@@ -26,7 +26,9 @@ def ensure_tenants(session: Session, workspace_id: str, tenants: Iterable[tuple[
     for key, name in tenants:
         row = known.get(key)
         if row is None:
-            row = TenantRow(id=new_id("tn"), workspace_id=workspace_id, key=key, name=name, slug=slug_of(name), state="building", created_at=now)
+            row = TenantRow(
+                id=new_id("tn"), workspace_id=workspace_id, key=key, name=name, slug=slug_of(name), state="building", created_at=now
+            )
             session.add(row)
             known[key] = row
         row.name, row.slug = name, slug_of(name)
@@ -75,13 +77,19 @@ def versions_of(session: Session, tenant_id: str) -> list[VersionRow]:
 
 def newest_publication(session: Session, workspace_id: str) -> PublicationRow | None:
     """The last publication."""
-    return session.scalar(select(PublicationRow).where(PublicationRow.workspace_id == workspace_id).order_by(PublicationRow.number.desc()).limit(1))
+    return session.scalar(
+        select(PublicationRow).where(PublicationRow.workspace_id == workspace_id).order_by(PublicationRow.number.desc()).limit(1)
+    )
 
 
-def add_publication(session: Session, workspace_id: str, run_id: str | None, snapshots: list[str], as_of: datetime, now: datetime) -> PublicationRow:
+def add_publication(
+    session: Session, workspace_id: str, run_id: str | None, snapshots: list[str], as_of: datetime, now: datetime
+) -> PublicationRow:
     """The next publication of a workspace."""
     number = session.scalar(select(func.max(PublicationRow.number)).where(PublicationRow.workspace_id == workspace_id)) or 0
-    row = PublicationRow(id=new_id("pb"), workspace_id=workspace_id, number=number + 1, run_id=run_id, snapshots=snapshots, as_of=as_of, published_at=now)
+    row = PublicationRow(
+        id=new_id("pb"), workspace_id=workspace_id, number=number + 1, run_id=run_id, snapshots=snapshots, as_of=as_of, published_at=now
+    )
     session.add(row)
     session.flush()
     return row
@@ -102,5 +110,7 @@ def withdraw(session: Session, version_ids: Iterable[str], now: datetime) -> Non
     ids = list(version_ids)
     if ids:
         session.execute(
-            update(VersionRow).where(VersionRow.id.in_(ids), VersionRow.state.in_(LIVE)).values(state="withdrawn", replaced_at=func.coalesce(VersionRow.replaced_at, now))
+            update(VersionRow)
+            .where(VersionRow.id.in_(ids), VersionRow.state.in_(LIVE))
+            .values(state="withdrawn", replaced_at=func.coalesce(VersionRow.replaced_at, now))
         )

@@ -39,10 +39,21 @@ def accepted_routing(session: Session, workspace_id: str) -> RoutingRow | None:
     return session.scalar(select(RoutingRow).where(RoutingRow.workspace_id == workspace_id).order_by(RoutingRow.number.desc()).limit(1))
 
 
-def accept_routing(session: Session, workspace_id: str, *, lock: str, digest: str, everybody: dict[str, Any], by: str, at: datetime) -> RoutingRow:
+def accept_routing(
+    session: Session, workspace_id: str, *, lock: str, digest: str, everybody: dict[str, Any], by: str, at: datetime
+) -> RoutingRow:
     """Adds a routing as the one that counts."""
     number = session.scalar(select(func.max(RoutingRow.number)).where(RoutingRow.workspace_id == workspace_id)) or 0
-    row = RoutingRow(id=new_id("rt"), workspace_id=workspace_id, number=number + 1, digest=digest, lock=lock, everybody=everybody, accepted_by=by, accepted_at=at)
+    row = RoutingRow(
+        id=new_id("rt"),
+        workspace_id=workspace_id,
+        number=number + 1,
+        digest=digest,
+        lock=lock,
+        everybody=everybody,
+        accepted_by=by,
+        accepted_at=at,
+    )
     session.add(row)
     session.flush()
     return row

@@ -87,8 +87,8 @@ class Document:
         """The part of pydantic's location that is in the file: tags of unions are not."""
         node, kept = self.data, []
         for step in loc:
-            if isinstance(node, dict) and step in node or isinstance(node, list) and isinstance(step, int):
-                node = node[step]  # type: ignore[index, call-overload]
+            if (isinstance(node, dict) and step in node) or (isinstance(node, list) and isinstance(step, int)):
+                node = node[step]  # type: ignore[index]
                 kept.append(step)
         return tuple(kept)
 
@@ -132,7 +132,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 def _plain(node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {str(k) if not isinstance(k, str) else str(k): _plain(v) for k, v in node.items()}
+        return {str(k): _plain(v) for k, v in node.items()}
     if isinstance(node, str):
         return str(node)
     if isinstance(node, Sequence) and not isinstance(node, bytes):

@@ -1,9 +1,9 @@
 """The small languages inside a workspace file: names, relationships, shares, durations.
 
-    orders.customer_id -> customers.id
-    order_lines.(order_id, region) -> orders.(id, region)
-    comments.(subject_type, subject_id) -> {Post: posts.id, Wiki: none}
-    not events.user_id -> users.id
+orders.customer_id -> customers.id
+order_lines.(order_id, region) -> orders.(id, region)
+comments.(subject_type, subject_id) -> {Post: posts.id, Wiki: none}
+not events.user_id -> users.id
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """the first tables"""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 
 revision = "0001"
 down_revision = None
@@ -19,9 +19,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("timezone", sa.String(length=255), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), nullable=False
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspaces")),
         sa.UniqueConstraint("slug", name=op.f("uq_workspaces_slug")),
     )
@@ -34,16 +32,10 @@ def upgrade() -> None:
         sa.Column("lock", sa.Text(), nullable=False),
         sa.Column("everybody", sa.JSON(), nullable=False),
         sa.Column("accepted_by", sa.String(length=255), nullable=False),
-        sa.Column(
-            "accepted_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspaces.id"], name=op.f("fk_routings_workspace_id")
-        ),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_routings_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_routings")),
-        sa.UniqueConstraint(
-            "workspace_id", "number", name=op.f("uq_routings_workspace_id")
-        ),
+        sa.UniqueConstraint("workspace_id", "number", name=op.f("uq_routings_workspace_id")),
     )
     op.create_table(
         "runs",
@@ -52,23 +44,15 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("trigger", sa.String(length=16), nullable=False),
         sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column(
-            "requested_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "started_at", sa.DateTime(timezone=True), nullable=True
-        ),
-        sa.Column(
-            "finished_at", sa.DateTime(timezone=True), nullable=True
-        ),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pid", sa.Integer(), nullable=True),
         sa.Column("routing_id", sa.String(length=255), nullable=True),
         sa.Column("error_code", sa.String(length=255), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("totals", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspaces.id"], name=op.f("fk_runs_workspace_id")
-        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_runs_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
@@ -84,24 +68,16 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("workspace_id", sa.String(length=255), nullable=False),
         sa.Column("source", sa.String(length=255), nullable=False),
-        sa.Column(
-            "as_of", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "landed_at", sa.DateTime(timezone=True), nullable=False
-        ),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("landed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspaces.id"], name=op.f("fk_snapshots_workspace_id")
-        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_snapshots_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_snapshots")),
     )
     with op.batch_alter_table("snapshots", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_snapshots_workspace_id"), ["workspace_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_snapshots_workspace_id"), ["workspace_id"], unique=False)
 
     op.create_table(
         "tenants",
@@ -113,19 +89,11 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("version_id", sa.String(length=255), nullable=True),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "gone_at", sa.DateTime(timezone=True), nullable=True
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspaces.id"], name=op.f("fk_tenants_workspace_id")
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_tenants_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
-        sa.UniqueConstraint(
-            "workspace_id", "key", name=op.f("uq_tenants_workspace_id")
-        ),
+        sa.UniqueConstraint("workspace_id", "key", name=op.f("uq_tenants_workspace_id")),
     )
     op.create_table(
         "principals",
@@ -137,15 +105,9 @@ def upgrade() -> None:
         sa.Column("permissions", sa.JSON(), nullable=False),
         sa.Column("label", sa.String(length=255), nullable=False),
         sa.Column("created_by", sa.String(length=255), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_principals_tenant_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["workspace_id"], ["workspaces.id"], name=op.f("fk_principals_workspace_id")
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_principals_tenant_id")),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_principals_workspace_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_principals")),
     )
     op.create_table(
@@ -155,24 +117,16 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.String(length=255), nullable=True),
         sa.Column("snapshots", sa.JSON(), nullable=False),
-        sa.Column(
-            "as_of", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "published_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["runs.id"], name=op.f("fk_publications_run_id")
-        ),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_publications_run_id")),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["workspaces.id"],
             name=op.f("fk_publications_workspace_id"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_publications")),
-        sa.UniqueConstraint(
-            "workspace_id", "number", name=op.f("uq_publications_workspace_id")
-        ),
+        sa.UniqueConstraint("workspace_id", "number", name=op.f("uq_publications_workspace_id")),
     )
     op.create_table(
         "run_stages",
@@ -183,9 +137,7 @@ def upgrade() -> None:
         sa.Column("cpu_seconds", sa.Float(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
         sa.Column("peak_mb", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["runs.id"], name=op.f("fk_run_stages_run_id")
-        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_stages_run_id")),
         sa.PrimaryKeyConstraint("run_id", "position", name=op.f("pk_run_stages")),
     )
     op.create_table(
@@ -193,9 +145,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=255), nullable=False),
         sa.Column("table_name", sa.Text(), nullable=False),
         sa.Column("verdicts", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["runs.id"], name=op.f("fk_run_tables_run_id")
-        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_tables_run_id")),
         sa.PrimaryKeyConstraint("run_id", "table_name", name=op.f("pk_run_tables")),
     )
     op.create_table(
@@ -203,28 +153,16 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=255), nullable=False),
         sa.Column("principal_id", sa.String(length=255), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
-        sa.Column(
-            "created_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "expires_at", sa.DateTime(timezone=True), nullable=True
-        ),
-        sa.Column(
-            "revoked_at", sa.DateTime(timezone=True), nullable=True
-        ),
-        sa.Column(
-            "last_used_at", sa.DateTime(timezone=True), nullable=True
-        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("allowed_ips", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["principal_id"], ["principals.id"], name=op.f("fk_keys_principal_id")
-        ),
+        sa.ForeignKeyConstraint(["principal_id"], ["principals.id"], name=op.f("fk_keys_principal_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keys")),
     )
     with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_keys_principal_id"), ["principal_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_keys_principal_id"), ["principal_id"], unique=False)
 
     op.create_table(
         "slice_versions",
@@ -239,27 +177,17 @@ def upgrade() -> None:
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "as_of", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "built_at", sa.DateTime(timezone=True), nullable=False
-        ),
-        sa.Column(
-            "replaced_at", sa.DateTime(timezone=True), nullable=True
-        ),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("built_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("replaced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pinned", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["publication_id"],
             ["publications.id"],
             name=op.f("fk_slice_versions_publication_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["run_id"], ["runs.id"], name=op.f("fk_slice_versions_run_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id"], ["tenants.id"], name=op.f("fk_slice_versions_tenant_id")
-        ),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_slice_versions_run_id")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_slice_versions_tenant_id")),
         sa.ForeignKeyConstraint(
             ["workspace_id"],
             ["workspaces.id"],
@@ -268,14 +196,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slice_versions")),
     )
     with op.batch_alter_table("slice_versions", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_slice_versions_state"), ["state"], unique=False
-        )
-        batch_op.create_index(
-            "ix_slice_versions_tenant_built", ["tenant_id", "built_at"], unique=False
-        )
-
-
+        batch_op.create_index(batch_op.f("ix_slice_versions_state"), ["state"], unique=False)
+        batch_op.create_index("ix_slice_versions_tenant_built", ["tenant_id", "built_at"], unique=False)
 
 
 def downgrade() -> None:
@@ -306,4 +228,3 @@ def downgrade() -> None:
     op.drop_table("runs")
     op.drop_table("routings")
     op.drop_table("workspaces")
-

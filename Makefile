@@ -1,0 +1,34 @@
+# Two commands from a clean clone: make demo, make test. Each sets up what it needs and works twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install check unit test acceptance lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+check: install
+	$(BIN)/ruff format --check engine extract slices api tests
+	$(BIN)/ruff check engine extract slices api tests
+	$(BIN)/mypy engine extract slices api
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest -n 2 --dist loadscope tests
+
+acceptance: install
+	$(BIN)/python -m pytest -n 2 tests/acceptance tests/differential
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --extra dev --extra demo pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build

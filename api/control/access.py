@@ -1,0 +1,115 @@
+"""Who asks, about whom: a credential to a principal, a principal to the one tenant of this request. Default deny.
+
+Keys are looked up at every request, so that a revocation is felt at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from api.serving.problems import Problem
+from engine.catalog import versions, workspaces
+from engine.catalog.keys import find_key
+from engine.catalog.tables import TenantRow, WorkspaceRow
+from slices.installation import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: its scope and what it may do. `tenant` is the tenant of a tenant or subtree scope."""
+
+    id: str
+    type: str
+    label: str
+    scope: str
+    workspace_id: str | None
+    tenant_id: str | None
+    permissions: frozenset[str]
+
+    def require(self, permission: str) -> None:
+        """Raises Problem `forbidden` where the permission is missing."""
+        if permission not in self.permissions:
+            raise Problem("forbidden", f"This needs the permission {permission}.")
+
+
+def authenticate(installation: Installation, authorization: str | None, api_key: str | None, address: str | None) -> Principal:
+    """The principal of a key. Raises Problem `credential_missing` or `credential_invalid`: unknown, wrong, expired, revoked alike."""
+    scheme, _, bearer = (authorization or "").partition(" ")
+    text = bearer.strip() if scheme.lower() == "bearer" else api_key
+    if not text:
+        raise Problem("credential_missing", "Send Authorization: Bearer <key>.")
+    with installation.catalog.read() as session:
+        found = find_key(session, text)
+    if found is None:
+        raise Problem("credential_invalid")
+    key, principal = found
+    now = installation.clock()
+    if (
+        key.revoked_at is not None
+        or (key.expires_at is not None and key.expires_at <= now)
+        or not _address_allowed(key.allowed_ips, address)
+    ):
+        raise Problem("credential_invalid")
+    return Principal(
+        principal.id,
+        principal.type,
+        principal.label,
+        principal.scope,
+        principal.workspace_id,
+        principal.tenant_id,
+        frozenset(principal.permissions),
+    )
+
+
+def _address_allowed(allowed: list[str], address: str | None) -> bool:
+    if not allowed:
+        return True
+    try:
+        found = ipaddress.ip_address(address or "")
+        return any(found in ipaddress.ip_network(a, strict=False) for a in allowed)
+    except ValueError:
+        return False
+
+
+def workspace_of(installation: Installation, principal: Principal, named: str | None) -> WorkspaceRow:
+    """The workspace of this request. Another one than the scope's is as if it were not there; for a tenant scope it is a mismatch."""
+    with installation.catalog.read() as session:
+        if principal.workspace_id is not None:
+            row = workspaces.find_workspace(session, principal.workspace_id)
+            if row is None:
+                raise Problem("not_found")
+            if named is not None and named not in (row.id, row.slug):
+                raise Problem("tenant_mismatch" if principal.scope == "tenant" else "not_found")
+            return row
+        if named is not None:
+            row = workspaces.find_workspace(session, named)
+            if row is None:
+                raise Problem("not_found")
+            return row
+        rows = workspaces.all_workspaces(session)
+    if len(rows) == 1:
+        return rows[0]
+    raise Problem("workspace_required")
+
+
+def tenant_of(installation: Installation, principal: Principal, workspace: WorkspaceRow, named: str | None) -> TenantRow:
+    """The tenant of this request. For a scope of one tenant any name but its own is a mismatch, and nothing is looked up."""
+    with installation.catalog.read() as session:
+        if principal.scope in ("tenant", "subtree"):
+            own = session.get(TenantRow, principal.tenant_id) if principal.tenant_id else None
+            if own is None or own.workspace_id != workspace.id:
+                raise Problem("not_found")
+            if named is not None and named not in _names(own):
+                raise Problem("tenant_mismatch" if principal.scope == "tenant" else "not_found")
+            return own
+        if named is None:
+            raise Problem("tenant_required")
+        found = versions.find_tenant(session, workspace.id, named)
+    if found is None:
+        raise Problem("not_found")
+    return found
+
+
+def _names(tenant: TenantRow) -> set[str]:
+    return {tenant.id, tenant.key, f"key:{tenant.key}"}

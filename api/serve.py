@@ -1,0 +1,83 @@
+"""The supervisor: migrates once, starts the API workers and one scheduler process, starts anew what dies, ends both together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.errors import WorkFailed
+
+
+@dataclass(slots=True)
+class _Child:
+    """A process that is kept running; five deaths within a minute are too many."""
+
+    name: str
+    command: Sequence[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    deaths: list[float] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """Starts it where it does not run. Raises WorkFailed where it dies again and again."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if self.process is not None:
+            self.deaths = [d for d in self.deaths if now - d < 60] + [now]
+        if len(self.deaths) >= 5:
+            raise WorkFailed(
+                f"The {self.name} process ends again and again.", hint="slicehouse doctor; another server on that port?", code="supervisor"
+            )
+        self.process = subprocess.Popen(self.command, env=self.environment)
+
+    def end(self) -> None:
+        """Ends it, at the latest after ten seconds."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, workers: int, scheduler: bool) -> None:
+    """Runs API and scheduler until SIGINT or SIGTERM. Raises WorkFailed."""
+    environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve())}
+    server = [
+        "-m",
+        "uvicorn",
+        "api.app:create_app",
+        "--factory",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        str(workers),
+        "--no-server-header",
+    ]
+    children = [_Child("API", [sys.executable, *server, "--log-level", "warning"], environment)]
+    if scheduler:
+        children.append(_Child("scheduler", [sys.executable, "-m", "api.scheduler", *(str(f.resolve()) for f in files)], environment))
+    ended = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: ended.set())
+    try:
+        while True:
+            for child in children:
+                child.keep()
+            if ended.wait(0.5):
+                return
+    finally:
+        for child in reversed(children):
+            child.end()
