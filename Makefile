@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install check unit test acceptance lock clean
+.PHONY: install check demo demo-down test acceptance lock clean
 
 install: $(STAMP)
 
@@ -23,6 +23,12 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadscope tests
+
+demo: install
+	$(BIN)/slicehouse demo
+
+demo-down: install
+	$(BIN)/slicehouse demo --down
 
 acceptance: install
 	$(BIN)/python -m pytest -n 2 tests/acceptance tests/differential

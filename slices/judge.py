@@ -215,9 +215,7 @@ class Judge:
 
     def _settle_member(self, table: TableName) -> bool:
         item = self.tables[table]
-        edge = item.route.joins[0]
-        modes = self._modes(edge)
-        own, joining = self._stored(table, edge.parent_columns, modes), self._stored(edge.child, edge.columns, modes)
+        edge, own, joining = self._joining(table)
         for statement in sql.settle_members(item.number, own, self.tables[edge.child].number, joining):
             self._db.execute(statement)
         settled = self._count(sql.count_settled(item.number))
@@ -226,20 +224,37 @@ class Judge:
         return settled > 0
 
     def _filter(self, plain: Sequence[TableName], members: Sequence[TableName], rest: Mapping[TableName, list[Edge]]) -> None:
-        """Rows placed by the edges asked last are filtered where one votes through parents that are all filtered."""
-        tenants = self.tables[self._routing.tenant.table].number
-        for table in members:
-            self._db.execute(sql.filter_members(self.tables[table].number, tenants))
+        """Members go where all their joining rows are filtered; rows placed by the edges asked last where one votes through filtered
+        parents alone. A group may hold both, so until nothing changes."""
         open_tables = [t for t in plain if rest[t] and self.has_table(f"u{self.tables[t].number}")]
-        changed = bool(open_tables)
+        changed = bool(open_tables or members)
         while changed:
-            changed = False
-            for table in open_tables:
-                number = self.tables[table].number
-                self._db.execute(sql.filter_by_parents(number, self._open_asks(rest[table])))
-                if self._count(sql.count_filtered(number)):
-                    self._db.execute(sql.apply_filtered(number))
-                    changed = True
+            found = [self._filter_member(t) for t in members] + [self._filter_table(t, rest[t]) for t in open_tables]
+            changed = any(found)
+
+    def _filter_table(self, table: TableName, edges: Sequence[Edge]) -> bool:
+        number = self.tables[table].number
+        self._db.execute(sql.filter_by_parents(number, self._open_asks(edges)))
+        found = self._count(sql.count_filtered(number)) > 0
+        if found:
+            self._db.execute(sql.apply_filtered(number))
+        return found
+
+    def _filter_member(self, table: TableName) -> bool:
+        number = self.tables[table].number
+        edge, own, joining = self._joining(table)
+        self._db.execute(sql.filter_members(number, own, self.tables[edge.child].number, joining))
+        found = self._count(sql.count_filtered(number)) > 0
+        if found:
+            for statement in sql.apply_filtered_members(number):
+                self._db.execute(statement)
+        return found
+
+    def _joining(self, table: TableName) -> tuple[Edge, list[str], list[str]]:
+        """The edge that makes members of a table, and the stored keys of the member's and of the joining table's end."""
+        edge = self.tables[table].route.joins[0]
+        modes = self._modes(edge)
+        return edge, self._stored(table, edge.parent_columns, modes), self._stored(edge.child, edge.columns, modes)
 
     def has_table(self, name: str) -> bool:
         """Whether the work database has a table of that name."""

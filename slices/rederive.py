@@ -24,7 +24,7 @@ _UUID = r"^(\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}|[0-9a-fA-F]{4}(-?[0-9a-fA-F]
 
 @dataclass(slots=True)
 class Derived:
-    """One table: `rows` has ord, state, filtered, and t where it is not a member; `places` (ord, t) where it is."""
+    """One table: `rows` has ord, state, filtered, and t where it is not a member; `places` (ord, t, left: no joining row there but filtered ones) where it is."""
 
     rows: pl.DataFrame
     places: pl.DataFrame | None = None
@@ -32,7 +32,10 @@ class Derived:
     @property
     def placed(self) -> pl.DataFrame:
         """One row a place: ord, state, filtered, t (null where nobody owns it)."""
-        return self.rows if self.places is None else self.rows.drop("t").join(self.places, on="ord", how="left")
+        if self.places is None:
+            return self.rows
+        placed = self.rows.drop("t").join(self.places, on="ord", how="left")
+        return placed.with_columns(filtered=pl.col("filtered") | pl.col("left").fill_null(False)).drop("left")
 
     @property
     def owned(self) -> pl.DataFrame:
@@ -162,7 +165,7 @@ class Rederivation:
         members = [n for n in group if self._routes[n].joins]
         others = [n for n in group if not self._routes[n].joins]
         for name in group:
-            places = pl.DataFrame(schema={"ord": pl.Int64, "t": pl.Int32}) if name in members else None
+            places = pl.DataFrame(schema={"ord": pl.Int64, "t": pl.Int32, "left": pl.Boolean}) if name in members else None
             self.tables[name] = Derived(self._start(self._routes[name]), places)
         straight = {
             n: [e for e in self._routes[n].edges if e.parent not in group and not self._routing.routes[e.parent].joins] for n in others
@@ -281,6 +284,7 @@ class Rederivation:
             .filter((pl.col("state") == _OWNED) & pl.col("t").is_not_null())
             .select("ord", "t")
             .unique()
+            .with_columns(left=pl.lit(False))
         )
         derived = self.tables[name]
         derived.places = pl.concat([derived.places, places]) if derived.places is not None else places
@@ -295,16 +299,10 @@ class Rederivation:
         later: Mapping[TableName, list[Edge]],
         silent: Mapping[TableName, pl.DataFrame],
     ) -> None:
-        """Members whose every tenant is filtered; then rows placed by later edges, one of which votes through filtered parents alone."""
-        gone = self.tables[self._routing.tenant.table].rows.filter("filtered").select("t", out=pl.lit(True))
-        for name in members:
-            derived = self.tables[name]
-            assert derived.places is not None
-            out = derived.places.join(gone, on="t", how="left").group_by("ord").agg(out=pl.col("out").fill_null(False).all()).filter("out")
-            self._hide(name, out)
+        """Members where all their joining rows are filtered; rows placed by later edges, one of which votes through filtered parents."""
         changed = True
         while changed:
-            changed = False
+            changed = any([self._leave(name) for name in members])
             for name in others:
                 for edge in later[name]:
                     rows = silent[name].join(self.tables[name].rows.filter(~pl.col("filtered")), on="ord", how="semi")
@@ -312,6 +310,19 @@ class Rederivation:
                     hidden = heard.filter((pl.col("says") == "vote") & pl.col("gone"))
                     changed = changed or hidden.height > 0
                     self._hide(name, hidden)
+
+    def _leave(self, name: TableName) -> bool:
+        """Takes members out of the tenants whose joining rows for them are all filtered; whether there was one."""
+        derived, edge = self.tables[name], self._routes[name].joins[0]
+        assert derived.places is not None
+        keys = [f"key{i}" for i in range(len(edge.columns))]
+        alive = self._child(edge).drop_nulls(keys).join(self.tables[edge.child].owned, on="ord").select(*keys, "t")
+        stays = self._scan(name, *self._keys(edge, "parent")).join(alive, on=keys).select("ord", "t").unique().with_columns(here=pl.lit(True))
+        now = derived.places.join(stays, on=["ord", "t"], how="left").select("ord", "t", left=pl.col("here").is_null())
+        changed = now["left"].sum() > derived.places["left"].sum()
+        derived.places = now
+        self._hide(name, now.group_by("ord").agg(out=pl.col("left").all()).filter("out"))
+        return bool(changed)
 
     def _hide(self, name: TableName, rows: pl.DataFrame) -> None:
         if rows.height:

@@ -3,7 +3,7 @@
 Tables of the work database, for the table with number n:
     l{n}   view of its landed files: ord, c0, c1, …
     v{n}   its verdicts: ord, own (filtered by itself), state, t, reason, filtered, and the key columns k0, k1, … by which others judge
-    m{n}   where a member is placed: ord, t
+    m{n}   where a member is placed: ord, t, and whether all its joining rows of that tenant are filtered (gone)
     p{n}   view over v{n}: one row a place, for members; v{n} itself for others
 State: 0 undecided, 1 owned, 2 everybody's, 3 quarantined. An edge answers NULL (abstains), t ≥ 0 (votes), or a fault < 0.
 """
@@ -89,7 +89,8 @@ def create_view(view: str, paths: Sequence[Path]) -> str:
 
 def places_view(number: int, is_member: bool) -> str:
     """The view p{n}."""
-    body = f"SELECT v.* EXCLUDE (t), m.t FROM v{number} v LEFT JOIN m{number} m USING (ord)" if is_member else f"SELECT * FROM v{number}"
+    member = f"SELECT v.* EXCLUDE (t, filtered), m.t, v.filtered OR coalesce(m.gone, false) AS filtered FROM v{number} v LEFT JOIN m{number} m USING (ord)"
+    body = member if is_member else f"SELECT * FROM v{number}"
     return f"CREATE VIEW p{number} AS {body}"
 
 
@@ -223,7 +224,7 @@ def apply_filtered(number: int) -> str:
 
 
 def count_filtered(number: int) -> str:
-    """How many rows `filter_by_parents` found."""
+    """How many rows `filter_by_parents`, or places `filter_members`, found."""
     return f"SELECT count(*) FROM f{number}"
 
 
@@ -232,7 +233,7 @@ def member_table(number: int, own: str, keys: Sequence[str]) -> list[str]:
     return [
         f"CREATE TABLE v{number} AS SELECT ord, {own} AS own, {State.UNDECIDED}::TINYINT AS state, NULL::INTEGER AS t, 0::TINYINT AS reason, "
         f"{own} AS filtered{_stored(keys)} FROM l{number}",
-        f"CREATE TABLE m{number} (ord BIGINT, t INTEGER)",
+        f"CREATE TABLE m{number} (ord BIGINT, t INTEGER, gone BOOLEAN)",
     ]
 
 
@@ -244,17 +245,26 @@ def settle_members(number: int, member_keys: Sequence[str], joining: int, joinin
         f"ELSE {State.QUARANTINED} END::TINYINT AS state, NULL::INTEGER AS t, {Reason.UNASSIGNED}::TINYINT AS reason "
         f"FROM v{number} v LEFT JOIN p{joining} j ON {on} WHERE v.state = {State.UNDECIDED} "
         f"GROUP BY v.ord HAVING NOT coalesce(bool_or(j.state = {State.UNDECIDED}), false)",
-        f"INSERT INTO m{number} SELECT DISTINCT v.ord, j.t FROM v{number} v SEMI JOIN s{number} s ON v.ord = s.ord JOIN p{joining} j ON {on} "
+        f"INSERT INTO m{number} SELECT DISTINCT v.ord, j.t, false FROM v{number} v SEMI JOIN s{number} s ON v.ord = s.ord JOIN p{joining} j ON {on} "
         f"WHERE j.state = {State.OWNED} AND j.t IS NOT NULL",
     ]
 
 
-def filter_members(number: int, tenants: int) -> str:
-    """A member whose every tenant is filtered is filtered."""
+def filter_members(number: int, member_keys: Sequence[str], joining: int, joining_keys: Sequence[str]) -> str:
+    """f{n}: the places of members (ord, t) whose joining rows are all filtered: there they are no members any more."""
+    on = " AND ".join(f"v.{m} = j.{k}" for m, k in zip(member_keys, joining_keys, strict=True))
     return (
-        f"UPDATE v{number} SET filtered = true FROM (SELECT m.ord FROM m{number} m JOIN v{tenants} t ON m.t = t.t GROUP BY m.ord "
-        f"HAVING bool_and(t.filtered)) g WHERE v{number}.ord = g.ord"
+        f"CREATE OR REPLACE TEMP TABLE f{number} AS SELECT m.ord, m.t FROM m{number} m JOIN v{number} v ON m.ord = v.ord AND NOT m.gone "
+        f"JOIN p{joining} j ON {on} AND j.t = m.t WHERE j.state = {State.OWNED} GROUP BY m.ord, m.t HAVING bool_and(j.filtered)"
     )
+
+
+def apply_filtered_members(number: int) -> list[str]:
+    """Writes what `filter_members` found; a member without a place left is filtered."""
+    return [
+        f"UPDATE m{number} SET gone = true FROM f{number} f WHERE m{number}.ord = f.ord AND m{number}.t = f.t",
+        f"UPDATE v{number} SET filtered = true FROM (SELECT ord FROM m{number} GROUP BY ord HAVING bool_and(gone)) g WHERE v{number}.ord = g.ord",
+    ]
 
 
 def shared_table(number: int, own: str) -> str:
@@ -284,16 +294,16 @@ def table_exists(table: str) -> str:
 
 
 def verdict_counts(number: int) -> str:
-    """One row: rows, owned, shared, filtered, quarantined."""
+    """One row: rows, owned, shared, filtered, quarantined. A row that is both of the last is quarantined."""
     return (
         f"SELECT count(*), count(*) FILTER (state = {State.OWNED} AND NOT filtered), count(*) FILTER (state = {State.EVERYBODY} AND NOT filtered), "
-        f"count(*) FILTER (filtered), count(*) FILTER (state = {State.QUARANTINED} AND NOT filtered) FROM v{number}"
+        f"count(*) FILTER (filtered AND state <> {State.QUARANTINED}), count(*) FILTER (state = {State.QUARANTINED}) FROM v{number}"
     )
 
 
 def reason_counts(number: int) -> str:
     """Rows quarantined per reason."""
-    return f"SELECT reason, count(*) FROM v{number} WHERE state = {State.QUARANTINED} AND NOT filtered GROUP BY 1 ORDER BY 1"
+    return f"SELECT reason, count(*) FROM v{number} WHERE state = {State.QUARANTINED} GROUP BY 1 ORDER BY 1"
 
 
 def _stored(keys: Sequence[str]) -> str:

@@ -6,11 +6,11 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from api.cli import keys, reading, routing, running, serving, setup
+from api.cli import demo, keys, reading, routing, running, serving, setup
 from engine.errors import SlicehouseError
 
 app = App(name="slicehouse", help="Analytics for many customers from one account: one DuckDB file per tenant.", version="0.1.0")
-for module in (setup, routing, running, reading, serving):
+for module in (setup, routing, running, reading, serving, demo):
     for verb in module.VERBS:
         app.command(verb)
 app.command(keys.app)

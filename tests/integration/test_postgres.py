@@ -73,7 +73,7 @@ COLUMNS: dict[str, tuple[str, str, tuple[str, str], list[str]]] = {
     "raws": ("bytea[]", "BLOB[]", HEXES, ["array['\\x00ff'::bytea, '\\x'::bytea]"]),
     "grid": ("int4[]", "VARCHAR", PLAIN, ["'{{1,2},{3,4}}'", "'[2:3]={5,6}'", "'{7}'"]),
     "cash": ("money", "VARCHAR", PLAIN, ["'1234.50'", "'-0.01'"]),
-    "address": ("inet", "VARCHAR", PLAIN, ["'10.0.0.1/8'", "'::1'"]),
+    "address": ("inet", "VARCHAR", ("format('%s', {c})", "{c}"), ["'10.0.0.1/8'", "'::1'"]),
     'My "Cömplex" name\'s': ("text", "VARCHAR", PLAIN, ["'odd'"]),
     "Größe": ("int4", "INTEGER", PLAIN, ["5"]),
     "ORDER": ("int4", "INTEGER", PLAIN, ["6"]),
@@ -257,7 +257,7 @@ def test_missing_database_is_told(database: str, installation: Installation, tmp
 
 
 @pytest.fixture
-def reader(postgres: str, database: str) -> Iterable[str]:
+def reader(postgres: str, database: str) -> str:
     """The same database as a role that owns nothing; it may read what the test grants."""
     run(postgres, "do $$ begin create role only_reads login; exception when duplicate_object then null; end $$")
     return uri_for(database, user="only_reads")
