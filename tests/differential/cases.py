@@ -80,9 +80,7 @@ def build_slice(conn: Connection, file: Path, owned: Mapping[str, str], tenant: 
             slice_.execute(create.format(sql.Identifier(table), sql.SQL(", ").join(columns)).as_string())
 
 
-def _read_table(
-    conn: Connection, table: str, condition: str | None, tenant: object
-) -> tuple[pa.Table, list[sql.Composable]]:
+def _read_table(conn: Connection, table: str, condition: str | None, tenant: object) -> tuple[pa.Table, list[sql.Composable]]:
     """The rows that `condition` leaves, and the DuckDB expression that makes each column what it was in the source."""
     described = conn.execute(sql.SQL("select * from {} limit 0").format(sql.Identifier(table))).description or []
     kinds = [_kind(conn, column) for column in described]

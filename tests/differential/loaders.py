@@ -174,8 +174,7 @@ def _table_names(source: sqlite3.Connection) -> list[str]:
 def _describe(source: sqlite3.Connection, table: str, types: dict[tuple[str, str], str]) -> _Table:
     info = source.execute('select name, type, "notnull", pk from pragma_table_info(?) order by cid', [table]).fetchall()
     columns = tuple(
-        (name, types.get((table, name)) or _postgres_type(declared), bool(required or pk))
-        for name, declared, required, pk in info
+        (name, types.get((table, name)) or _postgres_type(declared), bool(required or pk)) for name, declared, required, pk in info
     )
     primary_key = tuple(name for name, _, _, pk in sorted(info, key=lambda column: column[3]) if pk)
     return _Table(table, columns, primary_key, _foreign_keys(source, table))
@@ -186,10 +185,7 @@ def _foreign_keys(source: sqlite3.Connection, table: str) -> tuple[_Key, ...]:
     found = source.execute('select id, "table", "from", "to" from pragma_foreign_key_list(?) order by id, seq', [table])
     for number, parent, column, parent_column in found:
         keys.setdefault(number, []).append((parent, column, parent_column))
-    return tuple(
-        _Key(tuple(column for _, column, _ in pairs), pairs[0][0], tuple(to for _, _, to in pairs))
-        for pairs in keys.values()
-    )
+    return tuple(_Key(tuple(column for _, column, _ in pairs), pairs[0][0], tuple(to for _, _, to in pairs)) for pairs in keys.values())
 
 
 def _postgres_type(declared: str) -> str:

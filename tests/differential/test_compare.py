@@ -137,9 +137,7 @@ def test_width_is_compared() -> None:
 
 def test_difference_shows_the_rows() -> None:
     assert same_rows([(1, "a", None)], [(Decimal("1.5"), "a", date(2024, 1, 1))]) == (
-        "1 rows on the left, 1 on the right; 1 only left, 1 only right\n"
-        "  left  (1, 'a', NULL)\n"
-        "  right (1.5, 'a', date 2024-01-01)"
+        "1 rows on the left, 1 on the right; 1 only left, 1 only right\n  left  (1, 'a', NULL)\n  right (1.5, 'a', date 2024-01-01)"
     )
     assert same_rows([(True,), (2,)], [(True,), (3,)], ordered=True) == (
         "2 rows on the left, 2 on the right; 1 differ in their place\nrow 2\n  left  (2)\n  right (3)"

@@ -30,7 +30,9 @@ def installation_in(home: Path, **settings: Any) -> Installation:
 
 def workspace_of(folder: Path, kind: str, url: str, **more: Any) -> Workspace:
     facts: dict[str, Any] = {"tenants": {"table": "orgs"}} | more
-    return Workspace.model_validate({"version": 1, "workspace": "w", "sources": {"app": {"kind": kind, "url": url}}, "path": folder / "slicehouse.yaml"} | facts)
+    return Workspace.model_validate(
+        {"version": 1, "workspace": "w", "sources": {"app": {"kind": kind, "url": url}}, "path": folder / "slicehouse.yaml"} | facts
+    )
 
 
 def accept(installation: Installation, workspace: Workspace) -> None:
@@ -39,7 +41,10 @@ def accept(installation: Installation, workspace: Workspace) -> None:
     with OpenSources(installation, workspace) as sources:
         schema, routing = plan_fresh(sources, workspace, None)
         snapshots = land_workspace(installation, row, sources, schema, routing)
-    with tempfile.TemporaryDirectory() as folder, duck.work(Path(folder) / "judge.duckdb", threads=1, memory_limit="1GB", timezone="UTC") as connection:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duck.work(Path(folder) / "judge.duckdb", threads=1, memory_limit="1GB", timezone="UTC") as connection,
+    ):
         judge = Judge(connection, routing, files_of(installation, row.id, snapshots), oldest(snapshots))
         judge.run()
         verdicts = Partition(connection, routing, judge).verdicts()

@@ -65,7 +65,9 @@ def _source_table(case: Case, table: Table) -> tuple[SourceTable, pa.Table]:
     columns = {c.name: pa.array([row[i] for row in table.rows], ARROW[c.type]) for i, c in enumerate(table.columns)}
     rows = pa.table(columns | {ROW: pa.array(range(len(table.rows)), pa.int64())})
     keys = tuple(UniqueKey(key, i == 0) for i, key in enumerate(table.unique))
-    foreign = tuple(ForeignKey(e.columns, table_name(e.parent), e.parent_columns) for e in case.edges_of(table.name) if is_declared(case, e))
+    foreign = tuple(
+        ForeignKey(e.columns, table_name(e.parent), e.parent_columns) for e in case.edges_of(table.name) if is_declared(case, e)
+    )
     return SourceTable(table_name(table.name), arrow_columns(rows), keys, foreign), rows
 
 
@@ -123,7 +125,9 @@ class Landed:
     def verdicts(self, tenants: Sequence[str], live: Sequence[int], rows: dict[str, list[tuple[int, int, int | None, bool]]]) -> Verdicts:
         """From (row, state, tenant's number, filtered) of every place of every written table."""
         in_slice = {
-            tenants[n]: {t: sorted({row for row, state, tenant, gone in found if not gone and _is_in(state, tenant, n)}) for t, found in rows.items()}
+            tenants[n]: {
+                t: sorted({row for row, state, tenant, gone in found if not gone and _is_in(state, tenant, n)}) for t, found in rows.items()
+            }
             for n in live
         }
         bad = {t: sorted({row for row, state, _, _ in found if state == State.QUARANTINED}) for t, found in rows.items()}
@@ -210,7 +214,10 @@ def slices_by_refresh(case: Case, home: Path, *, first: bool = True) -> dict[str
         routing = plan_routing(file, Schema.of(snapshot.describe()))
     names = {r.table.table: routing.names[r.table] for r in routing.written}
     return {
-        key: {t: [row for (row,) in tenant.rows(f'select {ROW} from "{n.schema}"."{n.table.replace(chr(34), chr(34) * 2)}" order by 1')] for t, n in names.items()}
+        key: {
+            t: [row for (row,) in tenant.rows(f'select {ROW} from "{n.schema}"."{n.table.replace(chr(34), chr(34) * 2)}" order by 1')]
+            for t, n in names.items()
+        }
         for key, tenant in answering(installation, file).items()
         if tenant.path is not None
     }

@@ -34,7 +34,14 @@ _TEXT = re.compile(b"|".join(b"(?:%s){%d,}" % (b"|".join(re.escape(c.encode()) f
 @pytest.mark.parametrize("allocator", [True, False])
 def test_canary_sees_memory_cross_only_without_the_allocator_setting(tmp_path: Path, allocator: bool) -> None:
     code = "import sys, pathlib; from slices.canary import memory_crosses; print(memory_crosses(pathlib.Path(sys.argv[1])))"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "canary")], env=builder_environment(allocator), capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "canary")],
+        env=builder_environment(allocator),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     assert done.stdout.strip() == str(not allocator)
 
 
@@ -50,13 +57,21 @@ def tenants_in(data: bytes) -> set[int]:
 def words(seed: int) -> pa.Table:
     """400 rows a tenant, of one to three words of up to 90 of its letters, in mixed order."""
     draw = random.Random(seed)
-    rows = [(t, " ".join("".join(draw.choices(alphabet(t), k=draw.randint(20, 90))) for _ in range(draw.randint(1, 3)))) for t in range(TENANTS) for _ in range(ROWS)]
+    rows = [
+        (t, " ".join("".join(draw.choices(alphabet(t), k=draw.randint(20, 90))) for _ in range(draw.randint(1, 3))))
+        for t in range(TENANTS)
+        for _ in range(ROWS)
+    ]
     draw.shuffle(rows)
-    return pa.table({"id": pa.array(range(len(rows)), pa.int64()), "org_id": pa.array([t for t, _ in rows], pa.int64()), "body": [w for _, w in rows]})
+    return pa.table(
+        {"id": pa.array(range(len(rows)), pa.int64()), "org_id": pa.array([t for t, _ in rows], pa.int64()), "body": [w for _, w in rows]}
+    )
 
 
 def test_search_finds_foreign_letters() -> None:
-    assert tenants_in(b"\0" + alphabet(3)[:4].encode() + b"x" + alphabet(5)[:3].encode() + (alphabet(7)[:2] + alphabet(8)[:4]).encode()) == {3, 8}
+    assert tenants_in(
+        b"\0" + alphabet(3)[:4].encode() + b"x" + alphabet(5)[:3].encode() + (alphabet(7)[:2] + alphabet(8)[:4]).encode()
+    ) == {3, 8}
 
 
 @pytest.mark.parametrize("compression", ["light", "small"])

@@ -63,7 +63,10 @@ def fail_build_of(monkeypatch: pytest.MonkeyPatch, tenant: str) -> None:
     real: Callable[..., list[Built]] = refreshing.run_tasks
 
     def with_a_failure(tasks: Sequence[Any], *more: Any) -> list[Built]:
-        return [Built(tenant=b.tenant, version=b.version, error="engine", detail="made to fail") if b.tenant == tenant else b for b in real(tasks, *more)]
+        return [
+            Built(tenant=b.tenant, version=b.version, error="engine", detail="made to fail") if b.tenant == tenant else b
+            for b in real(tasks, *more)
+        ]
 
     monkeypatch.setattr(refreshing, "run_tasks", with_a_failure)
 

@@ -37,7 +37,10 @@ SPAN = (
 HEX = "encode({c}, 'hex')", "lower(hex({c}))"
 DOUBLE, SINGLE = ("encode(float8send({c}), 'hex')", "{c}"), ("encode(float4send({c}), 'hex')", "{c}")
 TEXTS = "{c}::text[]", "{c}::varchar[]"
-INSTANTS = "array(select extract(epoch from x)::numeric * 1000000 from unnest({c}) x)::numeric(40, 0)[]::text[]", "list_transform({c}, lambda x: epoch_us(x))::varchar[]"
+INSTANTS = (
+    "array(select extract(epoch from x)::numeric * 1000000 from unnest({c}) x)::numeric(40, 0)[]::text[]",
+    "list_transform({c}, lambda x: epoch_us(x))::varchar[]",
+)
 HEXES = "array(select encode(x, 'hex') from unnest({c}) x)", "list_transform({c}, lambda x: lower(hex(x)))"
 
 # type in the source, type in the slice, how both sides are told, values as SQL
@@ -52,24 +55,82 @@ COLUMNS: dict[str, tuple[str, str, tuple[str, str], list[str]]] = {
     "single": ("float4", "FLOAT", SINGLE, ["'NaN'", "'Infinity'", "'-Infinity'", "0.1", "3.4028235e38", "1.4e-45"]),
     "double": ("float8", "DOUBLE", DOUBLE, ["'NaN'", "'Infinity'", "'-Infinity'", "0.1", "'-0'", "5e-324", "1.7976931348623157e308"]),
     "yes": ("bool", "BOOLEAN", PLAIN, ["true", "false"]),
-    "words": ("text", "VARCHAR", PLAIN, ["''", "E'two\\nlines\\r\\nand a tab\\t'", "E'\"quoted\" ''single'' \\\\N \\\\. ,'", "'Zürich 東京 🦆 e\u0301'", "'NULL'", "' '", "'\\N'", "'\\.'"]),
+    "words": (
+        "text",
+        "VARCHAR",
+        PLAIN,
+        [
+            "''",
+            "E'two\\nlines\\r\\nand a tab\\t'",
+            "E'\"quoted\" ''single'' \\\\N \\\\. ,'",
+            "'Zürich 東京 🦆 e\u0301'",
+            "'NULL'",
+            "' '",
+            "'\\N'",
+            "'\\.'",
+        ],
+    ),
     "short": ("varchar(10)", "VARCHAR", PLAIN, ["''", "'ten letter'"]),
     "padded": ("char(5)", "VARCHAR", ("rpad({c}::text, 5)", "{c}"), ["'ab'", "'     '", "'abcde'"]),
-    "id128": ("uuid", "UUID", PLAIN, ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"]),
-    "day": ("date", "DATE", DAYS, ["'2024-02-29'", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'12345-06-07'", "'4713-01-01 BC'", "'0001-12-31 BC'"]),
+    "id128": (
+        "uuid",
+        "UUID",
+        PLAIN,
+        ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"],
+    ),
+    "day": (
+        "date",
+        "DATE",
+        DAYS,
+        ["'2024-02-29'", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'12345-06-07'", "'4713-01-01 BC'", "'0001-12-31 BC'"],
+    ),
     "clock": ("time", "TIME", PLAIN, ["'00:00'", "'23:59:59.999999'", "'24:00'", "'04:05:06.5'"]),
-    "local": ("timestamp", "TIMESTAMP", INSTANT, ["'2024-02-29 12:34:56.789012'", "'infinity'", "'-infinity'", "'0044-03-15 12:00:00.5 BC'", "'12345-06-07 01:02:03'", "'1969-12-31 23:59:59.999999'"]),
-    "moment": ("timestamptz", "TIMESTAMP WITH TIME ZONE", INSTANT, ["'2024-02-29 12:34:56.789012+02'", "'infinity'", "'-infinity'", "'0044-03-15 12:00:00+00 BC'", "'12345-06-07 01:02:03+00'"]),
-    "span": ("interval", "INTERVAL", SPAN, ["'1 year 2 months 3 days 04:05:06.789'", "'-1 month +3 days -00:00:00.5'", "'0'", "'-25:00:00'", "'100 hours'", "'-1 year -2 months'"]),
+    "local": (
+        "timestamp",
+        "TIMESTAMP",
+        INSTANT,
+        [
+            "'2024-02-29 12:34:56.789012'",
+            "'infinity'",
+            "'-infinity'",
+            "'0044-03-15 12:00:00.5 BC'",
+            "'12345-06-07 01:02:03'",
+            "'1969-12-31 23:59:59.999999'",
+        ],
+    ),
+    "moment": (
+        "timestamptz",
+        "TIMESTAMP WITH TIME ZONE",
+        INSTANT,
+        ["'2024-02-29 12:34:56.789012+02'", "'infinity'", "'-infinity'", "'0044-03-15 12:00:00+00 BC'", "'12345-06-07 01:02:03+00'"],
+    ),
+    "span": (
+        "interval",
+        "INTERVAL",
+        SPAN,
+        [
+            "'1 year 2 months 3 days 04:05:06.789'",
+            "'-1 month +3 days -00:00:00.5'",
+            "'0'",
+            "'-25:00:00'",
+            "'100 hours'",
+            "'-1 year -2 months'",
+        ],
+    ),
     "raw": ("bytea", "BLOB", HEX, ["'\\x'", "'\\x00ff5c22270a0d'"]),
-    "doc": ("json", "JSON", PLAIN, ["'{\"b\": 1.0,  \"a\":[1,null,\"ü\"]}'", "'null'", "'\"\"'"]),
-    "docb": ("jsonb", "JSON", PLAIN, ["'{\"b\": 1.0, \"a\": [12345678901234567890.5, \"\\\\n\"]}'", "'null'", "'[]'"]),
+    "doc": ("json", "JSON", PLAIN, ['\'{"b": 1.0,  "a":[1,null,"ü"]}\'', "'null'", "'\"\"'"]),
+    "docb": ("jsonb", "JSON", PLAIN, ['\'{"b": 1.0, "a": [12345678901234567890.5, "\\\\n"]}\'', "'null'", "'[]'"]),
     "state": ("mood", "VARCHAR", PLAIN, ["'very sad'", "'Ok'"]),
     "positive": ("positive", "INTEGER", PLAIN, ["7"]),
     "ints": ("int4[]", "INTEGER[]", TEXTS, ["'{}'", "'{1,NULL,-3}'"]),
     "tags": ("text[]", "VARCHAR[]", TEXTS, ["'{}'", "array['', NULL, 'NULL', 'a,b', '{x}', E'q\"\\\\ \\n', ' ']"]),
     "sums": ("numeric(12,2)[]", "DECIMAL(12,2)[]", TEXTS, ["'{1.10,NULL,-9999999999.99}'"]),
-    "moments": ("timestamptz[]", "TIMESTAMP WITH TIME ZONE[]", INSTANTS, ["'{\"2024-02-29 12:34:56.789012+02\",\"0044-03-15 12:00:00+00 BC\"}'"]),
+    "moments": (
+        "timestamptz[]",
+        "TIMESTAMP WITH TIME ZONE[]",
+        INSTANTS,
+        ['\'{"2024-02-29 12:34:56.789012+02","0044-03-15 12:00:00+00 BC"}\''],
+    ),
     "raws": ("bytea[]", "BLOB[]", HEXES, ["array['\\x00ff'::bytea, '\\x'::bytea]"]),
     "grid": ("int4[]", "VARCHAR", PLAIN, ["'{{1,2},{3,4}}'", "'[2:3]={5,6}'", "'{7}'"]),
     "cash": ("money", "VARCHAR", PLAIN, ["'1234.50'", "'-0.01'"]),
@@ -92,10 +153,16 @@ def run(uri: str, *statements: str) -> None:
 
 def orgs(keys: Iterable[str], *, notes: bool = True) -> list[str]:
     """Statements for tenants and three notes each."""
-    statements = ["create table orgs (id text primary key)", "create table notes (id serial primary key, org_id text references orgs, body text)"]
+    statements = [
+        "create table orgs (id text primary key)",
+        "create table notes (id serial primary key, org_id text references orgs, body text)",
+    ]
     for key in keys:
         literal = sql.Literal(key).as_string(None)
-        statements += [f"insert into orgs values ({literal})", f"insert into notes (org_id, body) select {literal}, 'of ' || {literal} from generate_series(1, 3)"]
+        statements += [
+            f"insert into orgs values ({literal})",
+            f"insert into notes (org_id, body) select {literal}, 'of ' || {literal} from generate_series(1, 3)",
+        ]
     return statements
 
 
@@ -174,7 +241,9 @@ def test_hostile_tenant_keys_each_get_their_own_slice(database: str, installatio
         assert tenant.path.resolve().is_relative_to(installation.home.path)
 
 
-@pytest.mark.parametrize(("rows", "code"), [("('x'), ('x')", "tenant_key_duplicate"), ("('x'), (null)", "tenant_key_null"), (None, "no_tenants")])
+@pytest.mark.parametrize(
+    ("rows", "code"), [("('x'), ('x')", "tenant_key_duplicate"), ("('x'), (null)", "tenant_key_null"), (None, "no_tenants")]
+)
 def test_tenant_key_that_is_no_key_stops(database: str, installation: Installation, tmp_path: Path, rows: str | None, code: str) -> None:
     run(database, "create table orgs (id serial primary key, slug text)", *([f"insert into orgs (slug) values {rows}"] if rows else []))
     with pytest.raises(ReviewRequired) as stopped:
@@ -182,7 +251,9 @@ def test_tenant_key_that_is_no_key_stops(database: str, installation: Installati
     assert stopped.value.code == code
 
 
-def test_tenant_table_emptied_after_accept_stops_and_the_old_slices_answer(database: str, installation: Installation, tmp_path: Path) -> None:
+def test_tenant_table_emptied_after_accept_stops_and_the_old_slices_answer(
+    database: str, installation: Installation, tmp_path: Path
+) -> None:
     workspace = accepted(database, installation, tmp_path)
     run(database, "truncate orgs cascade")
     stops(installation, workspace, "no_tenants")
@@ -244,7 +315,9 @@ def test_right_password_with_odd_letters_is_taken_from_the_url(database: str, in
     accept(installation, reading(tmp_path, uri_for(database, user=PASSWORD_ROLE, password=PASSWORD)))
 
 
-@pytest.mark.parametrize("url", ["postgresql://somebody:s3cretword@127.0.0.1:1/nothing", "postgresql://somebody@/nothing?host=/nowhere/at/all"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://somebody:s3cretword@127.0.0.1:1/nothing", "postgresql://somebody@/nothing?host=/nowhere/at/all"]
+)
 def test_server_that_is_down_is_told(installation: Installation, tmp_path: Path, url: str) -> None:
     error = refused(installation, reading(tmp_path, url))
     assert error.code == "source_unreachable"

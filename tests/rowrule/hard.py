@@ -45,9 +45,7 @@ def load(path: Path) -> dict[str, Any]:
 def translate(hard: dict[str, Any]) -> list[State]:
     """The states of a hard case, the start first and one per step; raises NotTranslatable."""
     missing = [
-        word
-        for word, value in hard["config"].items()
-        if word not in SUPPORTED or (isinstance(value, dict) and word == "null_is_shared")
+        word for word, value in hard["config"].items() if word not in SUPPORTED or (isinstance(value, dict) and word == "null_is_shared")
     ]
     if missing:
         raise NotTranslatable(", ".join(sorted(missing)))
@@ -111,14 +109,11 @@ def _expected(hard: dict[str, Any], step: dict[str, Any], rids: dict[str, list[i
     expect, shared = step["expect"], step.get("shared", hard["shared"])
     whole = {t: sorted(rids[t]) for t in shared}
     return {
-        tenant: whole | {t: sorted(rows[tenant]) for t, rows in expect.items() if tenant in rows}
-        for tenant in expect[hard["tenant_table"]]
+        tenant: whole | {t: sorted(rows[tenant]) for t, rows in expect.items() if tenant in rows} for tenant in expect[hard["tenant_table"]]
     }
 
 
-def _tables(
-    connection: duckdb.DuckDBPyConnection, used: set[tuple[str, str]]
-) -> tuple[tuple[Table, ...], dict[str, list[int]]]:
+def _tables(connection: duckdb.DuckDBPyConnection, used: set[tuple[str, str]]) -> tuple[tuple[Table, ...], dict[str, list[int]]]:
     """Base tables with all columns but rid, and the rids; a column that no key uses is text whatever its type."""
     names = connection.execute("select table_name from duckdb_tables() order by table_oid").fetchall()
     tables, rids = [], {}

@@ -186,9 +186,7 @@ class Judge:
 
     def _settle_some(self, group: set[str]) -> bool:
         """Step 3, once: places the rows for which all edges asked have answered; returns whether there was one."""
-        found = {
-            (table, row): place for table, row in self._undecided(group) if (place := self._settle(group, table, row))
-        }
+        found = {(table, row): place for table, row in self._undecided(group) if (place := self._settle(group, table, row))}
         self.places |= found
         return bool(found)
 
@@ -276,9 +274,7 @@ def filtered_rows(case: Case, routes: Routing, places: dict[str, list[Place]]) -
         gone = grown
 
 
-def _is_filtered(
-    case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], table: str, row: int
-) -> bool:
+def _is_filtered(case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], table: str, row: int) -> bool:
     if table in case.soft_delete and case.table(table).value(row, case.soft_delete[table]) is not None:
         return True
     if table in routes.joins:
@@ -309,9 +305,7 @@ def _tenants(case: Case, gone: set[tuple[str, int]]) -> list[str]:
     return [str(table.value(i, case.tenant_key)) for i in alive]
 
 
-def _slice(
-    case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], table: str, tenant: str
-) -> list[int]:
+def _slice(case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], table: str, tenant: str) -> list[int]:
     """The rows of a table in one tenant's slice."""
     alive = [(i, place) for i, place in enumerate(places[table]) if (table, i) not in gone and not place.reason]
     return [i for i, place in alive if place.everybody or tenant in _live_tenants(case, routes, places, gone, table, i)]

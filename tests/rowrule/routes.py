@@ -90,9 +90,7 @@ def _reached(case: Case, joins: Mapping[str, Edge], voters: Mapping[str, list[Ed
         reached = grown
 
 
-def _has_way(
-    case: Case, joins: Mapping[str, Edge], voters: Mapping[str, list[Edge]], reached: set[str], table: str
-) -> bool:
+def _has_way(case: Case, joins: Mapping[str, Edge], voters: Mapping[str, list[Edge]], reached: set[str], table: str) -> bool:
     if table in joins:
         return joins[table].child in reached - case.excluded
     if sum(e.parent == case.tenant_table for e in voters[table]) > 1:

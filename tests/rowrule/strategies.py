@@ -116,9 +116,7 @@ def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
     names = [TENANTS, *(f"t{i}" for i in range(1, draw(st.sampled_from(sizes))))]
     roles: dict[str, Role] = {name: draw(st.sampled_from(ROLES)) for name in names[1:]}
     tenants = draw(st.sampled_from((2, 1, 3, 4)))  # two are the least that can be mistaken for each other
-    raw = {
-        name: draw(st.lists(ROW, min_size=draw(st.sampled_from(LEAST_ROWS)), max_size=MOST_ROWS)) for name in names[1:]
-    }
+    raw = {name: draw(st.lists(ROW, min_size=draw(st.sampled_from(LEAST_ROWS)), max_size=MOST_ROWS)) for name in names[1:]}
     raw[TENANTS] = draw(st.lists(ROW, min_size=tenants, max_size=tenants))
     homes = {name: [(row[0] - 1) % tenants if row[0] else None for row in rows] for name, rows in raw.items()}
     homes[TENANTS] = list(range(tenants))
@@ -393,9 +391,7 @@ def _fill_edge_columns(schema: Schema, cells: Cells, edge: Edge) -> None:
             row.setdefault(column, _as(schema.kinds[edge.child][column], value))
 
 
-def _parent_key(
-    schema: Schema, cells: Cells, edge: Edge, row: dict[str, Value], home: int | None, pick: int
-) -> list[Value]:
+def _parent_key(schema: Schema, cells: Cells, edge: Edge, row: dict[str, Value], home: int | None, pick: int) -> list[Value]:
     """The key of a row of the parent, by the number picked; NULLs where there is no row to choose from."""
     mess = schema.mess
     choices = _choices(schema, cells, edge, row, None if pick > 17 - 3 * mess or edge in schema.wild else home)

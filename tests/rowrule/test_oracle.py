@@ -83,9 +83,7 @@ def test_orphan_is_quarantined_though_the_unassigned_are_shared() -> None:
 
 def test_everybodys_and_one_tenants_parents_mixed_are_a_fault() -> None:
     tables = [table("s", "code org_id", (5, None), (5, 1), (6, None)), table("t", "org_id code", (1, 5), (1, 6))]
-    made = replace(
-        case(tables, "s.org_id->orgs.id t.org_id->orgs.id t.code->s.code"), unassigned_shared=frozenset({"s"})
-    )
+    made = replace(case(tables, "s.org_id->orgs.id t.org_id->orgs.id t.code->s.code"), unassigned_shared=frozenset({"s"}))
     assert outcome(made).reasons["t"] == {0: MIXED}
     assert slices(made, "t") == {"1": [1], "2": []}
 
@@ -98,9 +96,7 @@ def test_duplicated_parent_key_votes_where_all_are_one_tenants() -> None:
 
 
 def test_rows_of_a_tree_inherit_and_a_loop_is_quarantined() -> None:
-    tree = table(
-        "t", "id up org_id", (1, None, 1), (2, 1, None), (3, 2, None), (4, 5, None), (5, 4, None), (6, 6, None)
-    )
+    tree = table("t", "id up org_id", (1, None, 1), (2, 1, None), (3, 2, None), (4, 5, None), (5, 4, None), (6, 6, None))
     made = case([tree], "t.up->t.id t.org_id->orgs.id")
     assert slices(made, "t") == {"1": [0, 1, 2], "2": []}
     assert outcome(made).reasons["t"] == {3: LOOP, 4: LOOP, 5: LOOP}
@@ -144,9 +140,7 @@ def test_member_is_in_each_tenant_that_has_a_joining_row() -> None:
 
 def test_members_own_edges_do_not_vote() -> None:
     users = table("users", "id current_org_id", (1, 2))
-    made = case(
-        [users, table("m", "u org_id", (1, 1))], "users.current_org_id->orgs.id m.u->users.id m.org_id->orgs.id"
-    )
+    made = case([users, table("m", "u org_id", (1, 1))], "users.current_org_id->orgs.id m.u->users.id m.org_id->orgs.id")
     assert slices(replace(made, through={"users": "m"}), "users") == {"1": [0], "2": []}
 
 
@@ -341,9 +335,7 @@ def parts(made: Case) -> set[str]:
         "filtered": any(found.filtered.values()),
         "bridge": bool(routes.bridges),
         "via": bool(made.via),
-        "open decision": any(
-            sum(e.parent == made.tenant_table for e in made.edges_of(t)) > 1 for t in routes.excluded - made.excluded
-        ),
+        "open decision": any(sum(e.parent == made.tenant_table for e in made.edges_of(t)) > 1 for t in routes.excluded - made.excluded),
     }
     reasons = {reason for rows in found.reasons.values() for reason in rows.values()}
     return reasons | {part for part, holds in true.items() if holds}

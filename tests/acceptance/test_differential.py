@@ -1,0 +1,128 @@
+"""Real databases through the command into slices, asked over HTTP: the same rows as PostgreSQL gives with an explicit tenant filter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.cli.main import main
+from engine.settings import Settings
+from tests.differential.cases import ask_postgres, read_queries
+from tests.differential.compare import same_rows
+from tests.differential.loaders import CHINOOK, NORTHWIND, SAMPLES, TPCH, load_chinook, load_northwind, load_tpch
+
+TENANTS = {"chinook": ["1", "6", "59"], "northwind": ["ALFKI", "SAVEA", "WOLZA"], "tpch": ["1", "8", "20"]}
+
+
+def _load(name: str, connection: Any, folder: Path) -> dict[str, Any]:
+    if name == "tpch":
+        load_tpch(connection, 0.01, 20, folder)
+        return TPCH
+    if not SAMPLES.is_dir():
+        pytest.skip("../shared/data is not here")
+    (load_chinook if name == "chinook" else load_northwind)(connection)
+    return CHINOOK if name == "chinook" else NORTHWIND
+
+
+@pytest.mark.parametrize("name", ["chinook", "northwind", "tpch"])
+def test_slices_answer_as_postgres_with_a_tenant_filter(
+    name: str, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        fragment = _load(name, connection, tmp_path / "parquet")
+        workspace = {
+            "version": 1,
+            "workspace": name,
+            "caller_sql": True,
+            "sources": {"app": {"kind": "postgres", "url": database}},
+            **fragment,
+        }
+        file = tmp_path / "slicehouse.yaml"
+        file.write_text(json.dumps(workspace))
+        at = ["-w", str(file)]
+        assert main(["check", *at]) == 0
+        assert main(["routes", "--accept", *at]) == 0
+        assert main(["refresh", *at]) == 0
+        assert main(["verify", *at]) == 0
+        capsys.readouterr()
+        assert main(["keys", "create", "--scope", "workspace", "--json", *at]) == 0
+        key = json.loads(capsys.readouterr().out)["key"]
+        client = TestClient(create_app(Settings(home=tmp_path / ".slicehouse")))
+        for tenant in TENANTS[name]:
+            headers = {"Authorization": f"Bearer {key}", "X-Tenant-ID": f"key:{tenant}"}
+            for query in read_queries(name):
+                answer = client.post("/v1/query", json={"sql": query.slice, "limit": 1_000_000}, headers=headers)
+                assert answer.status_code == 200, (query.name, answer.text)
+                typed = int(tenant) if tenant.isdigit() else tenant
+                difference = same_rows(answer.json(), ask_postgres(connection, query, typed), ordered=query.ordered, approx=query.approx)
+                assert difference is None, (name, tenant, query.name, difference)
+
+
+def test_a_tenant_key_reaches_nothing_else(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table orgs(id int primary key, name text); insert into orgs values (1, 'A'), (2, 'B')")
+        connection.execute("create table notes(id int primary key, org_id int references orgs, body text)")
+        connection.execute("insert into notes values (1, 1, 'of A'), (2, 2, 'of B')")
+    file = tmp_path / "slicehouse.yaml"
+    assert main(["init", "--url", database, "--tenant-table", "orgs", "-o", str(file)]) == 0
+    (tmp_path / "dashboards").mkdir()
+    (tmp_path / "dashboards" / "d.yaml").write_text(
+        "{version: 1, slug: d, title: D, panels: {p: {title: P, sql: 'select body from notes order by id'}}}"
+    )
+    at = ["-w", str(file)]
+    assert main(["refresh", *at]) == 3  # nothing accepted yet
+    assert [main([*verb, *at]) for verb in (["routes", "--accept"], ["refresh"])] == [0, 0]
+    capsys.readouterr()
+    assert main(["keys", "create", "--scope", "tenant:1", "--json", *at]) == 0
+    made = json.loads(capsys.readouterr().out)
+    client = TestClient(create_app(Settings(home=tmp_path / ".slicehouse")))
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    panel = "/v1/dashboards/d/panels/p"
+    answer = client.get(panel, headers=headers)
+    assert answer.json()["rows"] == [["of A"]]
+    again = client.get(panel, headers={**headers, "If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+    for format_ in ("csv", "arrow", "parquet"):
+        body = client.get(f"{panel}?format={format_}", headers=headers)
+        assert body.status_code == 200
+        assert b"of B" not in body.content
+    for other in ("2", "key:2", "nobody"):
+        refused = client.get(panel, headers={**headers, "X-Tenant-ID": other})
+        assert (refused.status_code, refused.json()["code"]) == (403, "tenant_mismatch")
+    assert client.post("/v1/query", json={"sql": "select 1"}, headers=headers).json()["code"] == "caller_sql_off"
+    assert client.get("/v1/workspaces/other/tenants", headers=headers).json()["code"] == "tenant_mismatch"
+    assert client.get(panel).status_code == 401
+    assert client.get(panel, headers={"Authorization": f"Bearer {made['key'][:-1]}x"}).status_code == 401
+    assert main(["keys", "revoke", made["id"], *at]) == 0
+    assert client.get(panel, headers=headers).json()["code"] == "credential_invalid"
+
+
+ATTACKS = [
+    "select * from read_csv('/etc/passwd')",
+    "select * from '/etc/passwd'",
+    "copy (select 1) to '/tmp/x.wal'",
+    "attach '/tmp/other.duckdb'",
+    "select 1; select 2",
+    "with x as (delete from notes returning *) select * from x",
+    "with x as (from duckdb_databases), duckdb_databases as (select 1) select * from x",
+    "select current_setting('temp_directory')",
+    "select * from duckdb_settings()",
+    "select * from query('select 1')",
+    "set threads = 8",
+    "",
+]
+
+
+@pytest.mark.parametrize("sql", ATTACKS)
+def test_gate_refuses(sql: str) -> None:
+    from api.serving.gate import check
+    from api.serving.problems import Problem
+
+    with pytest.raises(Problem):
+        check(sql, frozenset({("main", "notes")}))
