@@ -302,7 +302,8 @@ class Rederivation:
         """Members where all their joining rows are filtered; rows placed by later edges, one of which votes through filtered parents."""
         changed = True
         while changed:
-            changed = any([self._leave(name) for name in members])
+            left = [self._leave(name) for name in members]
+            changed = any(left)
             for name in others:
                 for edge in later[name]:
                     rows = silent[name].join(self.tables[name].rows.filter(~pl.col("filtered")), on="ord", how="semi")

@@ -31,7 +31,7 @@ from slices.rederive import Rederivation
 from slices.refresh import Options, refresh
 from slices.sql import State
 from tests.integration.driving import accept, answering, installation_in, workspace_of
-from tests.rowrule.case import Case, Edge, Table
+from tests.rowrule.case import Case, ColumnType, Edge, Table
 
 ARROW = {"int": pa.int32(), "bigint": pa.int64(), "text": pa.string()}
 ROW = "rid"  # an extra column of every table: the row's index in the case
@@ -62,13 +62,19 @@ def source_of(case: Case) -> ArrowSource:
 
 
 def _source_table(case: Case, table: Table) -> tuple[SourceTable, pa.Table]:
-    columns = {c.name: pa.array([row[i] for row in table.rows], ARROW[c.type]) for i, c in enumerate(table.columns)}
+    columns = {c.name: _array(c.type, [row[i] for row in table.rows]) for i, c in enumerate(table.columns)}
     rows = pa.table(columns | {ROW: pa.array(range(len(table.rows)), pa.int64())})
     keys = tuple(UniqueKey(key, i == 0) for i, key in enumerate(table.unique))
     foreign = tuple(
         ForeignKey(e.columns, table_name(e.parent), e.parent_columns) for e in case.edges_of(table.name) if is_declared(case, e)
     )
     return SourceTable(table_name(table.name), arrow_columns(rows), keys, foreign), rows
+
+
+def _array(kind: ColumnType, values: list[object]) -> pa.Array:
+    """A column; an int that holds more than 32 bits (a case may say so of a key of nobody) is a bigint."""
+    wide = kind == "int" and any(isinstance(v, int) and not -(2**31) <= v < 2**31 for v in values)
+    return pa.array(values, ARROW["bigint" if wide else kind])
 
 
 def workspace(case: Case, folder: Path, url: str = "nowhere") -> Workspace:
