@@ -68,6 +68,10 @@ class _Planner:
 
     def _tenant(self) -> TenantKey | None:
         config = self.workspace.tenants
+        if config.parent is not None and config.parent.data == "rollup":
+            self._problem(
+                ("tenants", "parent"), "data: rollup is not read by this version yet; data: none keeps each tenant's rows to itself"
+            )
         try:
             name = resolve_table(self.schema, split_name(config.table))
             table = self.schema[name]

@@ -15,7 +15,7 @@ TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", 
 
 _DENIED = re.compile(
     r"^(read_|write_|duckdb_|pragma_|pg_|test_|icu_|parquet_|sniff_|from_substrait|get_substrait|enable_|disable_|import_|export_|load_|force_|st_|mysql_|sqlite_|postgres_|iceberg_|delta_|http_|aws_).*"
-    r"|^(query|query_table|current_setting|set_config|getvariable|getenv|nextval|currval|setseed|sleep_ms|sleep|error|glob|which_secret|checkpoint|copy_database"
+    r"|^(query|query_table|current_setting|set_config|getvariable|getenv|invoke|nextval|currval|setseed|sleep_ms|sleep|error|glob|which_secret|checkpoint|copy_database"
     r"|json_execute_serialized_sql|json_serialize_sql|json_deserialize_sql|json_serialize_plan|txid_current|current_query|current_user|current_role|session_user|user"
     r"|current_database|current_schema|current_schemas|current_catalog|current_connection_id|current_query_id|current_transaction_id|version|inet_.*|has_.*_privilege|in_search_path"
     r"|to_aggregate_state|finalize|combine|add_parquet_key|parse_duckdb_log_message|stats|vector_type|host|sql_auto_complete|system_.*|col_description|obj_description|shobj_description"

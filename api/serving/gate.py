@@ -23,6 +23,8 @@ _EXPRESSIONS = frozenset(
     {"COLUMN_REF", "CONSTANT", "FUNCTION", "OPERATOR", "COMPARISON", "CONJUNCTION", "CAST", "CASE", "BETWEEN", "WINDOW", "SUBQUERY", "STAR"}
     | {"PARAMETER", "COLLATE", "LAMBDA", "LAMBDA_REF", "POSITIONAL_REFERENCE", "TYPE"}
 )
+# Names that the engine would resolve to its own tables where the name is not in scope.
+_SYSTEM = ("duckdb_", "pg_", "sqlite_", "pragma_", "information_schema")
 Tables = frozenset[tuple[str, str]]
 
 
@@ -76,19 +78,23 @@ def _refuse(text: str) -> Problem:
 
 
 def _query(node: Mapping[str, Any], walk: _Walk, scope: frozenset[str], depth: int) -> None:
-    """A query node: its CTEs in order, each seeing only those before it (a recursive one also itself)."""
+    """A query node: its CTEs in order, each seeing only those before it; a recursive one sees itself in its right side alone."""
     if node.get("type") not in _QUERIES:
         raise _refuse("This form of query is not allowed.")
     for entry in node.get("cte_map", {}).get("map", ()):
         inner = entry["value"].get("query_node") or entry["value"].get("query", {}).get("node")
         name = str(entry["key"]).lower()
-        own = scope | {name} if inner and inner.get("type") == "RECURSIVE_CTE_NODE" else scope
-        _query(inner or {}, walk, own, depth + 1)
+        if name.startswith(_SYSTEM):
+            raise _refuse("A query in WITH has the name of a system table.")
+        _query(inner or {}, walk, scope, depth + 1)
         scope |= {name}
     if node["type"] == "CTE_NODE":
         _query(node["query"], walk, scope, depth + 1)
         scope |= {str(node.get("cte_name", "")).lower()}
-    skip = {"cte_map", "query"} if node["type"] == "CTE_NODE" else {"cte_map"}
+    if node["type"] == "RECURSIVE_CTE_NODE":
+        _any(node.get("left"), walk, scope, depth + 1)
+        _any(node.get("right"), walk, scope | {str(node.get("cte_name", "")).lower()}, depth + 1)
+    skip = {"CTE_NODE": {"cte_map", "query"}, "RECURSIVE_CTE_NODE": {"cte_map", "left", "right"}}.get(node["type"], {"cte_map"})
     _parts((v for k, v in node.items() if k not in skip), walk, scope, depth + 1)
 
 

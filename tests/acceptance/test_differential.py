@@ -115,6 +115,9 @@ ATTACKS = [
     "select * from duckdb_settings()",
     "select * from query('select 1')",
     "set threads = 8",
+    "with recursive duckdb_databases as (select path from duckdb_databases union all select 'x') select * from duckdb_databases",
+    "with recursive other as (select * from other union all select 1) select * from other",
+    "select invoke(lambda x: x, 1)",
     "",
 ]
 
@@ -126,3 +129,10 @@ def test_gate_refuses(sql: str) -> None:
 
     with pytest.raises(Problem):
         check(sql, frozenset({("main", "notes")}))
+
+
+def test_gate_lets_recursion_over_its_own_rows_pass() -> None:
+    from api.serving.gate import check
+
+    sql = "with recursive r as (select 1 as n union all select n + 1 from r where n < 3), s as (select n from r) select sum(n) from s join notes on true"
+    assert check(sql, frozenset({("main", "notes")})).parameters == frozenset()
