@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
-from engine import duck
 from engine import lock as locks
 from engine.catalog import versions
 from engine.catalog.tables import TenantRow, VersionRow
 from engine.errors import ReviewRequired, SlicehouseError
-from engine.ids import new_id
 from engine.workspace import Workspace
 from slices import routings
 from slices.build import file_digest
 from slices.installation import Installation
-from slices.judge import Judge
-from slices.landing import files_of, load_snapshots, oldest
-from slices.partition import Partition
+from slices.judging import judged
+from slices.landing import files_of, load_snapshots
+from slices.locking import exclusive
 from slices.rederive import Rederivation
 from slices.store import LocalStore, check_file
 from slices.verify import Proof, SliceFile, prove
@@ -41,24 +38,16 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
             "The landed snapshot of the last publication is gone.", hint="slicehouse refresh --full lands a new one.", code="no_snapshot"
         )
     routing, landed = locks.routing_of(found[1]), files_of(installation, row.id, snapshots)
-    folder = installation.home.workspace(row.id).run(new_id("rn"))
-    folder.mkdir(parents=True)
-    try:
-        settings = installation.settings
-        with duck.work(
-            folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone
-        ) as connection:
-            judge = Judge(connection, routing, landed, oldest(snapshots))
-            judge.run()
-            partition = Partition(connection, routing, judge)
-            derived = Rederivation(routing, landed, partition.export_where(folder), partition.export_everybody(folder))
+    store = LocalStore(installation.home.workspace(row.id))
+    with (
+        exclusive(installation.home.workspace(row.id).lock),
+        judged(installation, row.id, routing, snapshots) as (partition, folder),
+    ):
+        derived = Rederivation(routing, landed, partition.export_where(folder), partition.export_everybody(folder))
         numbers = {t.key: t.number for t in partition.tenants}
-        store = LocalStore(installation.home.workspace(row.id))
         whole = {t.id: _file_problem(store, t, v) for t, v in chosen}
         files = [SliceFile(numbers[t.key], t.id, store.path(t.id, v.id)) for t, v in chosen if whole[t.id] is None and t.key in numbers]
         proofs = prove(routing, landed, derived, files, routing.timezone)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return [_line(t, v, whole[t.id], proofs.get(t.id)) for t, v in chosen]
 
 

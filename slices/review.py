@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine import duck
 from engine import lock as locks
 from engine.catalog.tables import RoutingRow, WorkspaceRow
 from engine.drift import drift
-from engine.ids import new_id
 from engine.routing import Routing
 from engine.schema import Schema, TableName
 from engine.workspace import Workspace
 from slices import routings
 from slices.installation import Installation
-from slices.judge import Judge
-from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
-from slices.partition import Partition, Verdicts
+from slices.judging import judged
+from slices.landing import OpenSources, fresh_landed, land_workspace, plan_fresh
+from slices.locking import exclusive
+from slices.partition import Verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +54,22 @@ class Review:
 
 
 def review(installation: Installation, workspace: Workspace, say: Callable[[str], None] = lambda text: None) -> Review:
-    """Plans the routing and judges the newest landed snapshot by it; lands one where none under an hour old fits."""
+    """Plans the routing and judges the newest landed snapshot by it; lands one where none under an hour old fits.
+
+    Raises Busy where a refresh is at work: it would sweep what is landed here.
+    """
     row = routings.workspace_row(installation, workspace)
-    before = _accepted_routing(installation, workspace, row)
-    with OpenSources(installation, workspace) as sources:
-        schema, routing = plan_fresh(sources, workspace, None if before is None else before)
-        routing = _taken(routing)
-        snapshots = fresh_landed(installation, row, workspace, routing)
-        if snapshots is None:
-            say("landing a snapshot …")
-            snapshots = land_workspace(installation, row, sources, schema, routing)
-    folder = installation.home.workspace(row.id).run(new_id("rn"))
-    folder.mkdir(parents=True)
-    try:
-        settings = installation.settings
-        with duck.work(
-            folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=routing.timezone
-        ) as connection:
-            judge = Judge(connection, routing, files_of(installation, row.id, snapshots), oldest(snapshots))
-            judge.run()
-            verdicts = Partition(connection, routing, judge).verdicts()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with exclusive(installation.home.workspace(row.id).lock):
+        before = _accepted_routing(installation, workspace, row)
+        with OpenSources(installation, workspace) as sources:
+            schema, routing = plan_fresh(sources, workspace, before)
+            routing = _taken(routing)
+            snapshots = fresh_landed(installation, row, workspace, routing)
+            if snapshots is None:
+                say("landing a snapshot …")
+                snapshots = land_workspace(installation, row, sources, schema, routing)
+        with judged(installation, row.id, routing, snapshots) as (partition, _):
+            verdicts = partition.verdicts()
     return Review(row, schema, routing, verdicts)
 
 
