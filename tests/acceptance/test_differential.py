@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.cli.main import main
 from engine.settings import Settings
+from slices.locking import exclusive
 from tests.differential.cases import ask_postgres, read_queries
 from tests.differential.compare import same_rows
 from tests.differential.loaders import CHINOOK, NORTHWIND, SAMPLES, TPCH, load_chinook, load_northwind, load_tpch
@@ -77,6 +78,8 @@ def test_a_tenant_key_reaches_nothing_else(database: str, tmp_path: Path, capsys
     )
     at = ["-w", str(file)]
     assert main(["refresh", *at]) == 3  # nothing accepted yet
+    with exclusive(next((tmp_path / ".slicehouse" / "workspaces").iterdir()) / "refresh.lock"):
+        assert main(["routes", *at]) == 1  # a refresh is at work
     assert [main([*verb, *at]) for verb in (["routes", "--accept"], ["refresh"])] == [0, 0]
     capsys.readouterr()
     assert main(["keys", "create", "--scope", "tenant:1", "--json", *at]) == 0

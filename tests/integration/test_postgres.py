@@ -312,7 +312,9 @@ def test_wrong_password_is_told_without_it(database: str, installation: Installa
 
 def test_right_password_with_odd_letters_is_taken_from_the_url(database: str, installation: Installation, tmp_path: Path) -> None:
     run(database, *orgs("AB"), f"grant select on all tables in schema public to {PASSWORD_ROLE}")
-    accept(installation, reading(tmp_path, uri_for(database, user=PASSWORD_ROLE, password=PASSWORD)))
+    workspace = reading(tmp_path, uri_for(database, user=PASSWORD_ROLE, password=PASSWORD))
+    accept(installation, workspace)
+    assert refresh(installation, workspace).built == 2
 
 
 @pytest.mark.parametrize(
