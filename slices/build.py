@@ -77,6 +77,7 @@ def build_slice(
 def _leave(connection: Connection) -> None:
     with suppress(duck.Error):
         connection.execute("ROLLBACK")
+    connection.execute(statements.use("memory"))
     connection.execute(statements.detach())
 
 
@@ -107,6 +108,7 @@ def _describe(connection: Connection, tables: Sequence[TaskTable], style: SliceS
     connection.execute(statements.create_facts("relationships", names, style.relationships))
     if style.panels:
         connection.execute(statements.create_schema("panel"))
+        connection.execute(statements.use("s"))
     for panel in style.panels:
         connection.execute(statements.create_panel(panel.name, panel.parameters, panel.body))
 

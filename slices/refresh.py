@@ -17,6 +17,7 @@ from engine import duck
 from engine import lock as locks
 from engine.catalog import runs, versions
 from engine.catalog.tables import RoutingRow, RunRow, TenantRow, VersionRow, WorkspaceRow
+from engine.dashboards import Dashboard, read_dashboards
 from engine.drift import drift
 from engine.errors import ConfigurationError, ReviewRequired, SlicehouseError, WorkFailed
 from engine.ids import new_id
@@ -32,6 +33,7 @@ from slices.judge import Judge, LandedFiles
 from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
 from slices.locking import exclusive
 from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
+from slices.panels import panel_facts, task_panels
 from slices.partition import Fingerprints, Partition, Verdicts, make_buckets
 from slices.progress import Progress, Silent, StageCost, Stages
 from slices.publish import Decision, Verified, publish, sweep
@@ -150,6 +152,7 @@ class _Refresh:
         self.result = Result(run)
         self.routing: Routing
         self.lock: Lock
+        self.dashboards: list[Dashboard]
         self.routing_row: RoutingRow
 
     def _note_stage(self, position: int, cost: StageCost) -> None:
@@ -167,6 +170,7 @@ class _Refresh:
             )
 
     def run(self) -> Result:
+        self.dashboards = read_dashboards(self.workspace)
         self._take_routing()
         self.folder.mkdir(parents=True)
         with self.stages.stage("extract"):
@@ -180,6 +184,10 @@ class _Refresh:
             self.folder / "work.duckdb", threads=settings.threads, memory_limit=settings.memory_limit, timezone=self.routing.timezone
         ) as connection:
             return self._partition_and_publish(connection, snapshots)
+
+    def _note(self, text: str) -> None:
+        self.result.notes.append(text)
+        self.progress.note(text)
 
     # ── routing, snapshot ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,8 +218,7 @@ class _Refresh:
         changes = drift(self.routing, sources.schema())
         for change in changes:
             if change.effect == "reported":
-                self.result.notes.append(str(change))
-                self.progress.note(str(change))
+                self._note(str(change))
         stopping = [str(c) for c in changes if c.effect == "stops"]
         if stopping:
             raise ReviewRequired(
@@ -280,7 +287,10 @@ class _Refresh:
             self.stages.rows = sum(prints.rows_of(n) for n in plan.build)
         with self.stages.stage("build"):
             tables = task_tables(self.routing, partition, shared)
-            style = slice_style(self.routing, self.workspace, partition, settings)
+            panels, notes = task_panels(self.dashboards, tables, self.as_of, self.routing.timezone)
+            for note in notes:
+                self._note(note)
+            style = slice_style(self.routing, self.workspace, partition, settings, panels)
             tasks = [
                 BuildTask(
                     style=style, tables=tables, tenants=[self._task_tenant(n, plan, prints, staged) for n in bucket], files=bucket_files
@@ -438,6 +448,7 @@ class _Plan:
             "engine": duck.VERSION,
             "storage": [work.workspace.storage_version, settings.compression],
             "name": self.names[number],
+            "panels": panel_facts(work.dashboards),
         }
         return "sha256:" + sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

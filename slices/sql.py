@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from engine.sql import integers, name, read_parquet, text
+from engine.sql import integers, name, names, read_parquet, text
 
 
 class State(IntEnum):
@@ -414,9 +414,19 @@ def detach() -> str:
     return "DETACH s"
 
 
-def create_schema(schema: str) -> str:
+def create_schema(schema: str, database: str = "s") -> str:
     """A schema inside the slice."""
-    return f"CREATE SCHEMA IF NOT EXISTS s.{name(schema)}"
+    return f"CREATE SCHEMA IF NOT EXISTS {names(database, schema)}"
+
+
+def use(database: str) -> str:
+    """Where names without a database are looked up: a macro's tables are found there when it is made."""
+    return f"USE {name(database)}"
+
+
+def create_empty(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:
+    """A table without rows; `columns` are name and type."""
+    return f"CREATE TABLE {names(schema, table)} ({', '.join(f'{name(c)} {type_}' for c, type_ in columns)})"
 
 
 def create_table(schema: str, table: str, columns: Sequence[tuple[str, str]], parts: Sequence[str]) -> str:
@@ -441,10 +451,25 @@ def create_facts(table: str, columns: Sequence[str], rows: Sequence[Sequence[str
     return f"CREATE TABLE s._slice.{name(table)} AS SELECT * FROM (VALUES {values}) t({', '.join(name(c) for c in columns)})"
 
 
-def create_panel(panel: str, parameters: Sequence[tuple[str, str]], body: str) -> str:
+def create_panel(panel: str, parameters: Sequence[tuple[str, str]], body: str, database: str = "s") -> str:
     """A dashboard's panel as a table macro in the schema panel; `parameters` are name and default expression."""
     shown = ", ".join(f"{name(n)} := {default}" for n, default in parameters)
-    return f"CREATE MACRO s.panel.{name(panel)}({shown}) AS TABLE ({body})"
+    return f"CREATE MACRO {names(database, 'panel', panel)}({shown}) AS TABLE {body}"
+
+
+def try_panel(panel: str) -> str:
+    """Binds and runs a panel with its defaults."""
+    return f"SELECT * FROM {names('panel', panel)}() LIMIT 0"
+
+
+def typed_literal(value: str | None, type_: str) -> str:
+    """A value as a literal of that type."""
+    return f"CAST({'NULL' if value is None else text(value)} AS {type_})"
+
+
+def cast_of(column: str, type_: str) -> str:
+    """`SELECT CAST(column AS type)`."""
+    return f"SELECT CAST({name(column)} AS {type_})"
 
 
 def select_landed(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:

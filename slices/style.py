@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from engine.schema import TableName
 from engine.settings import Settings
 from engine.workspace import Workspace
 from slices.partition import Partition
-from slices.task import SliceStyle, TaskColumn, TaskTable
+from slices.task import SliceStyle, TaskColumn, TaskPanel, TaskTable
 
 
 def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Path]) -> list[TaskTable]:
@@ -42,14 +42,17 @@ def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Pat
     return found
 
 
-def slice_style(routing: Routing, workspace: Workspace, partition: Partition, settings: Settings) -> SliceStyle:
+def slice_style(
+    routing: Routing, workspace: Workspace, partition: Partition, settings: Settings, panels: Sequence[TaskPanel]
+) -> SliceStyle:
     """How the slices of this refresh are written."""
     return SliceStyle(
         timezone=routing.timezone,
         storage_version=workspace.storage_version,
         compression=settings.compression,
         relationships=_relationships(routing, partition),
-        readme=_readme(routing, workspace),
+        readme=_readme(routing, workspace, panels),
+        panels=list(panels),
     )
 
 
@@ -91,13 +94,15 @@ def _line(
     return str(routing.names[child]), ", ".join(columns), str(routing.names[parent]), ", ".join(parent_columns)
 
 
-def _readme(routing: Routing, workspace: Workspace) -> list[str]:
+def _readme(routing: Routing, workspace: Workspace, panels: Sequence[TaskPanel]) -> list[str]:
     lines = [
         f"A slice of {workspace.title}: the rows of one tenant, and nobody else's.",
         "Written by Slicehouse. _slice.manifest says whose it is and as of when; _slice.relationships how the tables belong together.",
         "A reference to a row of another tenant dangles on purpose: relationships are metadata here, not constraints.",
         f"Times with a zone are instants; this workspace shows them in {routing.timezone}.",
     ]
+    if panels:
+        lines.append(f"The dashboards' panels are macros: FROM panel.{panels[0].name}(); USE the slice first where it is attached.")
     for route in routing.written:
         lines += _notes(route, str(routing.names[route.table]))
     return lines
