@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.serving.metrics import FOLDER
 from engine.errors import WorkFailed
+
+# Seconds that open answers, streams among them, have when a worker is told to end.
+_GRACE = 5
 
 
 @dataclass(slots=True)
@@ -52,7 +58,8 @@ class _Child:
 
 def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, workers: int, scheduler: bool) -> None:
     """Runs API and scheduler until SIGINT or SIGTERM. Raises WorkFailed."""
-    environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve())}
+    figures = tempfile.mkdtemp(prefix="slicehouse-metrics-")
+    environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve()), FOLDER: figures}
     server = [
         "-m",
         "uvicorn",
@@ -65,6 +72,8 @@ def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, worker
         "--workers",
         str(workers),
         "--no-server-header",
+        "--timeout-graceful-shutdown",
+        str(_GRACE),
     ]
     children = [_Child("API", [sys.executable, *server, "--log-level", "warning"], environment)]
     if scheduler:
@@ -81,3 +90,4 @@ def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, worker
     finally:
         for child in reversed(children):
             child.end()
+        shutil.rmtree(figures, ignore_errors=True)

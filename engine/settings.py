@@ -32,3 +32,5 @@ class Settings(BaseSettings):
     statement_memory: str = "512MB"
     answer_rows: int = Field(default=1_000_000, ge=1)
     answer_bytes: int = Field(default=256 << 20, ge=1)
+    request_bytes: int = Field(default=1 << 20, ge=1, description="bytes of a request's body; more is 413")
+    cache_bytes: int = Field(default=64 << 20, ge=0, description="bytes of answers kept by one API process; 0 keeps none")

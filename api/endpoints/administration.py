@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from api.control.access import Principal, tenant_of, workspace_of
 from api.control.status import run_facts
 from api.control.tenants import tenant_facts
-from api.endpoints.context import Context, context_of, principal_of
-from api.endpoints.data import permission
+from api.endpoints.context import Context, context_of, permission, principal_of
 from api.serving.problems import Problem
 from engine.catalog import runs, versions
 from engine.catalog.tables import WorkspaceRow

@@ -18,6 +18,7 @@ from api.control.access import Principal, authenticate, tenant_of, workspace_of
 from api.control.tenants import slice_of
 from api.serving.answer import Cancel
 from api.serving.formats import MEDIA
+from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import Problem
 from engine.catalog.tables import TenantRow, VersionRow, WorkspaceRow
@@ -35,6 +36,7 @@ class Context:
     installation: Installation
     slices: OpenSlices
     pool: ThreadPoolExecutor
+    metrics: Metrics
     waiting: int = 0
     etag_key: bytes = field(default=b"")
 
@@ -45,17 +47,32 @@ class Context:
             raise Problem("busy", retry_after=1)
         cancel = Cancel()
         self.waiting += 1
-        job: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self.pool, work, cancel)
+        self.metrics.queued.inc()
+        job: asyncio.Future[T] = asyncio.get_running_loop().run_in_executor(self.pool, self._begun, work, cancel)
         watch: asyncio.Future[None] = asyncio.ensure_future(_gone(request))
         try:
             both: list[asyncio.Future[Any]] = [job, watch]
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not job.done():
-                cancel("disconnected")
+            while not job.done():
+                cancel("disconnected")  # again and again: an interrupt that comes before the statement begins is lost
+                await asyncio.wait([job], timeout=0.1)
             return await job
         finally:
             self.waiting -= 1
             watch.cancel()
+            if not job.done():
+                cancel("disconnected")
+
+    def _begun(self, work: Callable[[Cancel], T], cancel: Cancel) -> T:
+        """In the executor: `work`, unless nobody waits for it any more."""
+        self.metrics.queued.dec()
+        if cancel.reason is not None:
+            raise Problem("statement_timeout", "Nobody waits for this statement.")
+        self.metrics.running.inc()
+        try:
+            return work(cancel)
+        finally:
+            self.metrics.running.dec()
 
 
 async def _gone(request: Request) -> None:
@@ -106,6 +123,11 @@ class Asked:
         if etag is not None and etag in [t.strip() for t in request.headers.get("if-none-match", "").split(",")]:
             return Response(status_code=304, headers=headers)
         return Response(body, media_type=media, headers=headers)
+
+
+def permission(name: str) -> dict[str, Any]:
+    """OpenAPI's `x-permission` of an operation; `public` needs no credential, `any` a credential alone."""
+    return {"x-permission": name}
 
 
 def context_of(request: Request) -> Context:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.endpoints.context import Asked, asked, principal_of, wanted_format
+from api.endpoints.context import Asked, asked, permission, principal_of, wanted_format
 from api.serving.answer import Answer, Cancel, Limits, answer
 from api.serving.formats import MEDIA, encode, json_object
 from api.serving.gate import check
@@ -22,11 +22,6 @@ from slices.store import LocalStore, check_file
 
 router = APIRouter(prefix="/v1")
 _MOST_ROWS = 1_000_000
-
-
-def permission(name: str) -> dict[str, Any]:
-    """OpenAPI's `x-permission` of an operation."""
-    return {"x-permission": name}
 
 
 def _workspace(found: Asked) -> Workspace:
@@ -230,7 +225,7 @@ def get_version_file(request: Request, version: str, name: str) -> Response:
     return FileResponse(path, media_type="application/vnd.duckdb", filename=shown, headers=headers)
 
 
-@router.get("/me", tags=["me"], openapi_extra=permission(""))
+@router.get("/me", tags=["me"], openapi_extra=permission("any"))
 def get_me(request: Request) -> dict[str, Any]:
     """Principal, scope, permissions, tenant."""
     from api.control.access import workspace_of

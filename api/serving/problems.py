@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "statement_timeout": (422, "The statement took too long"),
     "statement_memory": (422, "The statement needs too much memory"),
     "internal": (500, "Something went wrong on our side"),
+    "not_ready": (503, "The server is not ready"),
     "slice_not_ready": (503, "The slice is not built yet"),
     "slice_withheld": (503, "The slice is withheld until it is built anew"),
     "slice_unusable": (503, "The slice cannot be opened"),

@@ -1,0 +1,126 @@
+"""What happens to every request: its id, the size of its body, OPTIONS, the headers that all answers have, and its figures.
+
+Plain ASGI, so that a body is streamed and a caller's going away reaches the endpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Iterable
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.serving.metrics import Metrics
+from api.serving.problems import Problem
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+log = logging.getLogger("slicehouse.api")
+
+
+def problem_response(problem: Problem, request_id: str, headers: dict[str, str] | None = None) -> Response:
+    """application/problem+json, never stored."""
+    found = {"Cache-Control": "no-store"} | (headers or {})
+    if problem.retry_after:
+        found["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        found["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(problem.body(request_id), problem.status, found, "application/problem+json")
+
+
+def allowed_methods(routes: Iterable[Route], path: str) -> list[str]:
+    """The methods of all routes of a path, OPTIONS among them; nothing where no route has it."""
+    methods = {m for route in routes if route.path_regex.match(path) for m in route.methods or ()}
+    return sorted(methods | {"OPTIONS"}) if methods else []
+
+
+class Requests:
+    """The outermost layer. `routes` are all of the application's; `most` bytes of body are read."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, routes: list[Route], most: int) -> None:
+        self._app, self._metrics, self._routes, self._most = app, metrics, routes, most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        out = _Out(send, request_id, scope["path"])
+        began = time.perf_counter()
+        try:
+            early = self._early(scope, headers)
+            if early is not None:
+                await early(scope, receive, out.send)
+            else:
+                await self._app(scope, _bounded(receive, self._most), out.send)
+        except Exception as error:
+            log.error("unexpected", extra={"request_id": request_id, "error": type(error).__name__})
+            if out.status is None:
+                await self._problem(Problem("internal"), request_id)(scope, receive, out.send)
+        finally:
+            route = scope.get("route")
+            template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unmatched"
+            self._metrics.request(scope["method"], template, out.status or 499, time.perf_counter() - began)
+
+    def _early(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer of what no endpoint sees: OPTIONS, and a body that says that it is too long."""
+        request_id = scope["state"]["request_id"]
+        if scope["method"] == "OPTIONS":
+            methods = allowed_methods(self._routes, scope["path"])
+            return Response(status_code=204, headers={"Allow": ", ".join(methods)}) if methods else self._not_found(request_id)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self._most:
+            return self._problem(Problem("request_too_large", f"A body has at most {self._most} bytes."), request_id)
+        return None
+
+    def _not_found(self, request_id: str) -> Response:
+        return self._problem(Problem("not_found"), request_id)
+
+    def _problem(self, problem: Problem, request_id: str) -> Response:
+        self._metrics.refused(problem.code)
+        return problem_response(problem, request_id)
+
+
+class _Out:
+    """Adds headers to the start of an answer, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str, path: str) -> None:
+        self._send, self._request_id, self._path = send, request_id, path
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        """Sends a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+            if self._path.startswith("/v1/"):
+                headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Counts a body that comes in chunks without a length."""
+    read = 0
+
+    async def bounded() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise HTTPException(413)
+        return message
+
+    return bounded

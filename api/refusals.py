@@ -1,0 +1,48 @@
+"""Every error becomes a problem of the closed list; no exception's text reaches a caller."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from api.middleware import allowed_methods, problem_response
+from api.serving.metrics import Metrics
+from api.serving.problems import FieldError, Problem
+from engine.errors import SlicehouseError
+
+_HTTP = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
+log = logging.getLogger("slicehouse.api")
+
+
+def install(app: FastAPI, metrics: Metrics, routes: list[Route]) -> None:
+    """Handlers of all exceptions that endpoints raise."""
+
+    def refuse(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+        metrics.refused(problem.code)
+        return problem_response(problem, request.state.request_id, headers)
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> Response:
+        return refuse(request, error)
+
+    @app.exception_handler(SlicehouseError)
+    async def _ours(request: Request, error: SlicehouseError) -> Response:
+        log.error("failed", extra={"request_id": request.state.request_id, "code": error.code})
+        return refuse(request, Problem("slice_unusable" if error.code == "slice_unusable" else "internal"))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        found = error.errors()
+        if any(e["type"] == "json_invalid" for e in found):
+            return refuse(request, Problem("syntax", "The body is no JSON."))
+        fields = [FieldError("/" + "/".join(str(p) for p in e["loc"][1:]), str(e["type"]), str(e["msg"])) for e in found]
+        return refuse(request, Problem("validation", errors=fields))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        headers = {"Allow": ", ".join(allowed_methods(routes, request.url.path))} if error.status_code == 405 else None
+        return refuse(request, Problem(_HTTP.get(error.status_code, "syntax")), headers)
