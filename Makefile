@@ -16,9 +16,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 check: install
-	$(BIN)/ruff format --check engine extract slices api tests
-	$(BIN)/ruff check engine extract slices api tests
-	$(BIN)/mypy engine extract slices api
+	$(BIN)/ruff format --check engine extract slices api bench tests
+	$(BIN)/ruff check engine extract slices api bench tests
+	$(BIN)/mypy engine extract slices api bench
 	$(BIN)/lint-imports
 
 test: check
