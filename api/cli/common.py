@@ -31,24 +31,36 @@ class Place:
 
 
 def place(workspace: list[Path] | None, home: Path | None) -> Place:
-    """Resolves `-w` and `--home`; the default home is `.slicehouse` beside the first workspace file."""
+    """Resolves `-w` and `--home`; the default home is `.slicehouse` beside the first workspace file. Raises ConfigurationError."""
+    from engine.errors import ConfigurationError
+
     files: list[Path] = []
     for given in workspace or [Path("slicehouse.yaml")]:
         if any(c in str(given) for c in "*?["):
             files += sorted(Path().glob(str(given)))
         else:
             files.append(given / "slicehouse.yaml" if given.is_dir() else given)
+    if not files:
+        raise ConfigurationError(f"No file is named {', '.join(map(str, workspace or ()))}.", hint="-w FILE, FOLDER or 'FOLDER/*.yaml'.")
     environment = os.environ.get("SLICEHOUSE_HOME")
     chosen = home or (Path(environment) if environment else files[0].resolve().parent / ".slicehouse")
     return Place(tuple(files), chosen)
 
 
 def open_place(where: Place) -> Installation:
-    """The installation of that home."""
+    """The installation of that home. Raises ConfigurationError where a setting of the environment does not fit, StorageError."""
+    from pydantic import ValidationError
+
+    from engine.errors import ConfigurationError
     from engine.settings import Settings
     from slices.installation import open_installation
 
-    return open_installation(Settings(home=where.home))
+    try:
+        settings = Settings(home=where.home)
+    except ValidationError as error:
+        wrong = "; ".join(f"SLICEHOUSE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_url=False))
+        raise ConfigurationError(f"The environment has a setting that does not fit: {wrong}.", hint="Correct it, or unset it.") from None
+    return open_installation(settings)
 
 
 def workspaces(where: Place) -> list[Workspace]:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from engine.errors import ConfigurationError, Problem, WorkspaceFileError
 
@@ -38,10 +39,12 @@ class Document:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            text = (error.problem or "is no YAML").split("\n")[0]
-            raise WorkspaceFileError([Problem(self.shown, line, column, "", text)]) from None
+            raise WorkspaceFileError([Problem(self.shown, line, column, "", _yaml_problem(error))]) from None
         except UnicodeDecodeError:
             raise WorkspaceFileError([Problem(self.shown, 1, 1, "", "is not UTF-8")]) from None
+        except (YAMLError, ValueError):
+            text = "is no YAML: a character that may not be in it, or a date or number that there is not; quote texts"
+            raise WorkspaceFileError([Problem(self.shown, 1, 1, "", text)]) from None
 
     def position(self, path: Path_) -> tuple[int, int]:
         """Line and column (from 1) of the deepest part of `path` that exists."""
@@ -81,7 +84,7 @@ class Document:
             return self.problem(place, f"{loc[-1]} is missing")
         if kind == "string_pattern_mismatch" and "a-z0-9" in message:
             return self.problem(place, "is no slug: lower-case letters, digits, - and _, beginning with a letter or digit")
-        return self.problem(place, message.removeprefix("Value error, ").removeprefix("Input should be "))
+        return self.problem(place, _reworded(message))
 
     def _real(self, loc: Path_) -> Path_:
         """The part of pydantic's location that is in the file: tags of unions are not."""
@@ -116,6 +119,17 @@ def _model_in(annotation: Any) -> Any:
         if found is not None:
             return found
     return None
+
+
+def _yaml_problem(error: MarkedYAMLError) -> str:
+    """YAML's own words; of a key that is there twice only its name, for the parser quotes both values and one may be a password."""
+    text = (error.problem or "is no YAML").split("\n")[0]
+    return text.partition(" with value ")[0] if isinstance(error, DuplicateKeyError) else text
+
+
+def _reworded(message: str) -> str:
+    """`Input should be 'a' or 'b'` → `should be 'a' or 'b'`; our own texts as they are."""
+    return message.removeprefix("Value error, ").replace("Input should be ", "should be ").replace("valid dictionary", "mapping")
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
