@@ -6,15 +6,16 @@ configuration locked, and each setting is asserted on a fresh cursor, because pl
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from engine import sql
-from engine.errors import SliceUnusable
+from engine.errors import SliceUnusable, StorageError
 
 Error = duckdb.Error
 Connection = duckdb.DuckDBPyConnection
@@ -42,16 +43,31 @@ def blank() -> Iterator[Connection]:
 
 @contextmanager
 def work(path: Path, *, threads: int, memory_limit: str, timezone: str) -> Iterator[Connection]:
-    """The partitioning database at `path`: bounded by `memory_limit`, it spills into a folder beside the file."""
-    spill = path.parent / "spill"
-    connection = duckdb.connect(
-        str(path), config=_config(threads=threads, memory_limit=memory_limit, temp_directory=str(spill), preserve_insertion_order=False)
-    )
+    """The partitioning database at `path`: bounded by `memory_limit`, it spills into a folder beside the file.
+
+    Raises StorageError where the disk refuses a write, the block's own writes to the folder included.
+    """
+    config = _config(threads=threads, memory_limit=memory_limit, temp_directory=str(path.parent / "spill"), preserve_insertion_order=False)
     try:
-        connection.execute(sql.set_timezone(timezone))
-        yield connection
-    finally:
-        connection.close()
+        with closing(duckdb.connect(str(path), config=config)) as connection:
+            connection.execute(sql.set_timezone(timezone))
+            yield connection
+    except (Error, OSError) as error:
+        if _is_full(error):
+            raise StorageError("The disk refused a write of the work folder: it is full, or a limit is reached.", hint=_FREE) from error
+        raise
+
+
+_FREE = "Free space in the home folder, or move it with --home."
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the disk refused a write: by its number, or by DuckDB's words for it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+    if not isinstance(error, duckdb.IOException | duckdb.TransactionException | duckdb.FatalException):
+        return False
+    return any(words in str(error).lower() for words in ("no space left", "file too large", "disk quota", "could not write"))
 
 
 @contextmanager
