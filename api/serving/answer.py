@@ -17,6 +17,8 @@ from engine import duck
 from engine.errors import SliceUnusable
 
 _BATCH = 10_000
+# While rows stream, Arrow hands on the engine's errors as its own, an OSError among them.
+_WRAPPED = (duck.Error, pa.ArrowException, OSError, MemoryError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ def answer(
     cancel = cancel or Cancel()
     try:
         opened = slices.get(ref)
-    except SliceUnusable:
-        raise Problem("slice_unusable", retry_after=30) from None
+    except (SliceUnusable, duck.Error):
+        raise _unusable() from None
     checked = check(statement, opened.tables)
     missing = checked.parameters - set(parameters)
     if missing:
@@ -83,7 +85,10 @@ def answer(
     except (duckdb.FatalException, duckdb.InternalException):
         slices.drop(ref)
         raise Problem("statement_failed", "The statement failed.") from None
-    except (duck.Error, pa.ArrowException, RuntimeError) as error:
+    except _WRAPPED as error:
+        if _is_damage(error):
+            slices.drop(ref)
+            raise _unusable() from None
         raise _translate(error, cancel) from None
     finally:
         timer.cancel()
@@ -114,12 +119,30 @@ def _read(cursor: duck.Connection, statement: str, parameters: Mapping[str, Any]
     return Answer(names, types, pa.Table.from_batches(batches, schema=reader.schema), truncated)
 
 
+def _unusable() -> Problem:
+    return Problem(
+        "slice_unusable", "The slice's file is damaged, or not what was published; its operator can build it anew.", retry_after=30
+    )
+
+
+def _is_damage(error: Exception) -> bool:
+    """A fenced instance reads nothing but its slice, so an error of reading is the file's: a block whose checksum does not fit.
+
+    While an answer streams, such an error has no class of its own; its text begins so, and no caller's text can begin an error.
+    """
+    text = str(error).removeprefix("IO Error: ")
+    return isinstance(error, duckdb.IOException | duckdb.SerializationException) or text.startswith("Corrupt database file")
+
+
 def _translate(error: Exception, cancel: Cancel) -> Problem:
     """The engine's classes of error to the closed list."""
     text = str(error).lower()
     if isinstance(error, duckdb.InterruptException) or "interrupt" in text or "max_execution_time" in text:
-        return Problem("statement_timeout", "The statement was ended: it took too long, or nobody waited for it.")
-    if isinstance(error, duckdb.OutOfMemoryException) or "out of memory" in text or "failed to allocate" in text:
+        return Problem(
+            "statement_timeout",
+            "The statement was ended: it took too long, or nobody waited for it. Filter or aggregate earlier; look for a join without a condition.",
+        )
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or "out of memory" in text or "failed to allocate" in text:
         return Problem("statement_memory", "The statement needs more memory than it may have; aggregate or filter earlier.")
     if isinstance(error, duckdb.ParserException):
         return Problem("syntax", "The statement is no SQL that this engine reads.")
