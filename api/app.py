@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
 from api import refusals
-from api.endpoints import administration, data, health
+from api.endpoints import data, health, refreshes, tenants
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.metrics import Metrics
@@ -22,7 +22,7 @@ from slices.installation import open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = (data.router, administration.router, health.router)
+_ROUTERS: tuple[APIRouter, ...] = (data.router, tenants.router, refreshes.router, health.router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

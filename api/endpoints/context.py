@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from api.serving.answer import Cancel
 from api.serving.formats import MEDIA
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices, SliceRef
-from api.serving.problems import Problem
+from api.serving.problems import FieldError, Problem
 from engine.catalog.tables import TenantRow, VersionRow, WorkspaceRow
 from engine.clock import rfc3339
 from slices.installation import Installation
@@ -38,6 +38,7 @@ class Context:
     pool: ThreadPoolExecutor
     metrics: Metrics
     waiting: int = 0
+    streams: int = 0
     etag_key: bytes = field(default=b"")
 
     async def run(self, request: Request, work: Callable[[Cancel], T]) -> T:
@@ -136,10 +137,52 @@ def context_of(request: Request) -> Context:
     return found
 
 
-def principal_of(request: Request) -> Principal:
-    """Who asks."""
+def principal_of(request: Request, *, again: bool = False) -> Principal:
+    """Who asks; asked of the catalog once a request, or `again` in a stream. Two credentials that differ are no credential."""
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None and not again:
+        return known
+    if len(request.headers.getlist("authorization")) > 1 or len(request.headers.getlist("x-api-key")) > 1:
+        raise Problem("syntax", "Send one credential.")
     client = request.client.host if request.client else None
-    return authenticate(context_of(request).installation, request.headers.get("authorization"), request.headers.get("x-api-key"), client)
+    found = authenticate(context_of(request).installation, request.headers.get("authorization"), request.headers.get("x-api-key"), client)
+    request.state.principal = found
+    return found
+
+
+async def enter(request: Request) -> None:
+    """Before every call of `/v1`: a credential, then no parameter that the call does not know."""
+    principal_of(request)
+    route = request.scope["route"]
+    known = {p.alias for dependant in _dependants(route.dependant) for p in dependant.query_params}
+    for name in request.query_params:
+        if name not in known and not (name.startswith("p.") and "panel" in request.path_params):
+            raise Problem("param_unknown", errors=[FieldError(f"/{name}", "param_unknown", "This call has no such parameter.")])
+
+
+def _dependants(dependant: Any) -> Iterator[Any]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _dependants(inner)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A request about a whole workspace."""
+
+    context: Context
+    principal: Principal
+    workspace: WorkspaceRow
+
+
+def entered(request: Request, ws: str, needed: str, *, again: bool = False) -> Entered:
+    """Principal, workspace, permission, scope: each may refuse. `again` asks the catalog anew."""
+    context, principal = context_of(request), principal_of(request, again=again)
+    row = workspace_of(context.installation, principal, ws)
+    principal.require(needed)
+    if principal.scope not in ("workspace", "installation"):
+        raise Problem("forbidden", "This needs a key of the workspace.")
+    return Entered(context, principal, row)
 
 
 def asked(request: Request, permission: str) -> Asked:

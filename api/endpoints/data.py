@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.endpoints.context import Asked, asked, permission, principal_of, wanted_format
+from api.endpoints.context import Asked, asked, enter, permission, principal_of, wanted_format
 from api.serving.answer import Answer, Cancel, Limits, answer
 from api.serving.formats import MEDIA, encode, json_object
 from api.serving.gate import check
@@ -20,7 +20,7 @@ from engine.dashboards import Dashboard, ParameterError, bind, read_dashboards, 
 from engine.workspace import Workspace, read_workspace
 from slices.store import LocalStore, check_file
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", dependencies=[Depends(enter)])
 _MOST_ROWS = 1_000_000
 
 

@@ -219,3 +219,17 @@ class VersionRow(Base):
     built_at: Mapped[datetime]
     replaced_at: Mapped[datetime | None]
     pinned: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class IdempotencyRow(Base):
+    """A POST that a caller may send twice. `state` is running or done; `digest` is of what was asked; the rest is what was answered."""
+
+    __tablename__ = "idempotency_keys"
+    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    status: Mapped[int | None]
+    location: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[dict[str, Any]]
