@@ -73,9 +73,9 @@ def _bound(name: str, parameter: Parameter, value: Any) -> dict[str, Any]:
         return {f"{name}_start": start, f"{name}_end": end}
     if parameter.type == "select" and parameter.multiple:
         return {name: _many(name, value)}
-    if value is None or value == "":
+    one = None if value is None else _single(name, value)
+    if one is None or one == "":
         return {name: None}
-    one = _single(name, value)
     if parameter.type == "number":
         return {name: _number(name, one)}
     text = str(one)
