@@ -242,7 +242,7 @@ async function showTenants() {
   }
   page.list = new TenantList(page.api, workspace.id, (tenant) => address(tenant.id), refused);
   render();
-  await page.list.load();
+  await page.list.open();
 }
 
 /** Shows what the address names; an address that differs only in parameters goes to the view that is there. */

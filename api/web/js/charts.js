@@ -2,7 +2,7 @@
 import { el } from "./dom.js";
 import { number, plotted, timeTicks } from "./format.js";
 import { colours, common, css, faded, short, swatch } from "./look.js";
-import { drawPie } from "./pie.js";
+import { drawPie, MOST_PARTS } from "./pie.js";
 import { axisName, shape } from "./series.js";
 
 /**
@@ -13,8 +13,9 @@ export function draw(box, panel, answer, memories) {
   const canvas = el("canvas", { role: "img" });
   const frame = el("div", { class: "canvas" }, canvas);
   const pie = panel.chart.type === "pie";
-  const narrow = pie && box.clientWidth < 400 && box.clientHeight > 230;
   const data = shape(panel.chart, panel.format || {}, answer);
+  // Below the ring there is room for a line of 24 px a part; where that is too little, the parts stand beside it.
+  const narrow = pie && box.clientWidth < 400 && box.clientHeight - 130 > 24 * Math.min(data.xs.length, MOST_PARTS);
   const columns = answer.columns;
   const memory = memories(pie ? axisName(panel.chart, columns) : panel.chart.series || `y ${panel.title}`);
   canvas.setAttribute(
@@ -177,7 +178,7 @@ function alongAxis(data, sideways, stacked) {
       const ticks = timeTicks(
         scale.min,
         scale.max,
-        Math.max(Math.floor((scale.chart.width - 60) / 54), 2),
+        Math.max(Math.floor((scale.chart.width - 60) / 48), 2),
         ats.length > 1 ? smallestGap(ats) : 0,
       );
       scale.ticks = ticks.map(({ at, label }) => ({ value: at, label }));
@@ -209,9 +210,16 @@ function valueAxis(format, stacked, beginAtZero) {
       padding: 8,
       maxTicksLimit: 6,
       maxRotation: 0,
-      callback: (value) => number(value, format, { compact: true }),
+      precision: format === "integer" ? 0 : undefined,
+      callback: (value, position, ticks) => tickText(value, ticks, format),
     },
   };
+}
+
+/** Brief where that tells the ticks apart, else with all digits. */
+function tickText(value, ticks, format) {
+  const brief = ticks.map((tick) => number(tick.value, format, { compact: true }));
+  return number(value, format, { compact: new Set(brief).size === brief.length });
 }
 
 /** Names with their colours; a click hides and shows a series. */

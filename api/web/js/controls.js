@@ -1,10 +1,10 @@
 /** Controls for a dashboard's parameters; what they hold is described in parameters.js. */
 import { disclosure, el, icon } from "./dom.js";
-import { addDays, PRESETS, rangeOf } from "./parameters.js";
+import { addDays, isDefault, normalDefault, PRESETS, rangeOf } from "./parameters.js";
 
 /**
- * Controls for all parameters. `onchange(state)` is given the whole new state. Returns {element, reset, show(state)}:
- * `reset` is a button, hidden while nothing differs.
+ * Controls for all parameters, and a button that resets them, hidden while nothing differs. `onchange(state)` is given
+ * the whole new state. Returns {element, show(state)}.
  */
 export function parameterControls(definitions, asOf, onchange) {
   let state = {};
@@ -16,7 +16,7 @@ export function parameterControls(definitions, asOf, onchange) {
         .filter((known) => Object.hasOwn(next, known))
         .map((known) => [known, next[known]]),
     );
-    if (JSON.stringify(value) === JSON.stringify(normalDefault(definitions[name]))) delete state[name];
+    if (isDefault(definitions[name], value)) delete state[name];
     show(state);
     onchange(state);
   };
@@ -44,6 +44,7 @@ export function parameterControls(definitions, asOf, onchange) {
     "form",
     { class: "parameters", "aria-label": "Parameters", onsubmit: (event) => event.preventDefault() },
     ...Object.values(controls).map((control) => control.element),
+    reset,
   );
   const show = (next) => {
     state = next;
@@ -52,14 +53,7 @@ export function parameterControls(definitions, asOf, onchange) {
     reset.hidden = !Object.keys(state).length;
   };
   show({});
-  return { element, reset, show };
-}
-
-/** A default in the form that a state has. */
-function normalDefault({ type, multiple, default: value }) {
-  if (type === "select" && multiple) return (value == null ? [] : [value].flat()).map(String);
-  if (type === "select") return value == null ? null : String(value);
-  return value ?? (type === "text" ? "" : null);
+  return { element, show };
 }
 
 function field(title, ...content) {
@@ -201,7 +195,7 @@ function multipleControl(name, definition, asOf, change) {
         later();
       },
     },
-    "All",
+    "Choose none: all",
   );
   const find =
     options.length > 10

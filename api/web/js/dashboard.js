@@ -8,6 +8,7 @@ import { fileButton, sliceDetails } from "./slice.js";
 import { stateBadge } from "./tenants.js";
 
 const MOST_ROWS = 1000000;
+const AT_ONCE = 4;
 
 export class DashboardView {
   /**
@@ -32,7 +33,8 @@ export class DashboardView {
     this.meta = el("div", { class: "tenant-meta" });
     this.tabs = el("nav", { class: "tabs", "aria-label": "Dashboards", hidden: true });
     this.content = el("div", { class: "dashboard" });
-    this.fresh = el("time", { class: "fresh", tabindex: "0" });
+    this.fresh = el("time", { class: "fresh" });
+    this.trouble = el("div", { class: "trouble", hidden: true });
     this.element = el(
       "div",
       { class: "view" },
@@ -82,7 +84,7 @@ export class DashboardView {
     this.retitle();
     this.meta.replaceChildren(
       ...[
-        tenant.key && tenant.key !== tenant.name ? el("span", { class: "key" }, `Key ${tenant.key}`) : null,
+        tenant.key && tenant.key !== tenant.name ? el("span", { class: "key", title: tenant.key }, `Key ${tenant.key}`) : null,
         tenant.state && tenant.state !== "active" ? stateBadge(tenant.state) : null,
       ].filter(Boolean),
     );
@@ -175,9 +177,10 @@ export class DashboardView {
           el("h2", {}, title || this.slug),
           description ? el("p", { class: "description" }, description) : null,
         ),
-        el("div", { class: "freshness" }, this.controls?.reset, this.fresh, reload),
+        el("div", { class: "freshness" }, this.fresh, reload),
       ),
       this.controls?.element ?? "",
+      this.trouble,
       el("div", { class: "grid" }, ...nodes),
     );
     this.freshness(asOf);
@@ -223,35 +226,60 @@ export class DashboardView {
     return this.definition.as_of;
   }
 
-  /** Asks for all panels, or for those named; a newer question ends an older one. */
+  /**
+   * Asks for all panels, or for those named, a few at a time: a slow one holds up nobody else. A newer question ends an
+   * older one.
+   */
   async query(slugs = null) {
     const wanted = slugs || [...this.panels.keys()];
     if (!wanted.length) return;
-    if (!slugs) {
+    if (!slugs || this.asking.signal.aborted) {
       this.asking?.abort();
       this.asking = new AbortController();
     }
     const { signal } = this.asking;
+    this.trouble.hidden = true;
     wanted.forEach((slug) => this.panels.get(slug).loading());
+    const waiting = [...wanted];
+    const answers = {};
+    const next = async () => {
+      for (let slug = waiting.shift(); slug; slug = waiting.shift())
+        answers[slug] = await this.ask(slug, this.state, signal);
+    };
     try {
-      const body = { parameters: requestParameters(this.definition.parameters, this.state, this.asOf), panels: wanted };
-      const answer = await this.api.json(`/v1/dashboards/${encodeURIComponent(this.slug)}/data`, { body, signal });
-      this.answer(wanted, answer.panels || {});
+      await Promise.all(Array.from({ length: AT_ONCE }, next));
+      this.answered(wanted, answers);
     } catch (problem) {
       if (problem.name === "AbortError" || !this.alive || this.onproblem(problem)) return;
-      wanted.forEach((slug) => this.panels.get(slug)?.show({ problem }));
+      waiting.length = 0;
+      this.unanswered(wanted, answers, problem);
     }
   }
 
-  answer(wanted, answers) {
-    for (const slug of wanted)
-      this.panels
-        .get(slug)
-        ?.show(answers[slug] || { problem: { title: "No answer", detail: "The server left this panel out." } });
-    const good = wanted.map((slug) => answers[slug]).filter((one) => one?.meta?.as_of);
+  /** Asks for one panel and shows it. Raises a Problem that is about more than this panel. */
+  async ask(slug, state, signal) {
+    const body = { parameters: requestParameters(this.definition.parameters, state, this.asOf), panels: [slug] };
+    const found = await this.api.json(`/v1/dashboards/${encodeURIComponent(this.slug)}/data`, { body, signal });
+    const answer = found.panels?.[slug] || {
+      problem: { title: "No answer", detail: "The server left this panel out." },
+    };
+    if (!signal.aborted) this.panels.get(slug)?.show(answer);
+    return answer;
+  }
+
+  answered(wanted, answers) {
+    const good = wanted.map((slug) => answers[slug]).filter((one) => one.meta?.as_of);
     if (good.length) this.freshness(good.map((one) => one.meta.as_of).sort()[0]);
-    const failed = wanted.length - wanted.filter((slug) => answers[slug] && !answers[slug].problem).length;
+    const failed = wanted.filter((slug) => answers[slug].problem).length;
     announce(failed ? `${failed} of ${wanted.length} panels could not be answered` : "The dashboard is up to date");
+  }
+
+  /** Says once what keeps the panels from being answered. */
+  unanswered(wanted, answers, problem) {
+    this.asking.abort();
+    wanted.filter((slug) => !answers[slug]).forEach((slug) => this.panels.get(slug)?.show({ missing: true }));
+    this.trouble.replaceChildren(errorBlock(problem, () => this.query()));
+    this.trouble.hidden = false;
   }
 
   freshness(asOf) {
@@ -263,7 +291,7 @@ export class DashboardView {
 
   tick() {
     if (this.fresh.dateTime)
-      this.fresh.textContent = `as of ${dateTime(this.fresh.dateTime)}, ${ago(Date.parse(this.fresh.dateTime))}`;
+      this.fresh.textContent = `As of ${dateTime(this.fresh.dateTime)} · ${ago(Date.parse(this.fresh.dateTime))}`;
   }
 
   savePanel(slug, format, truncated) {

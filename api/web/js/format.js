@@ -58,7 +58,7 @@ function digits(value, style, exact) {
   if (!exact || held === null)
     return (
       {
-        percent: { maximumFractionDigits: 1 },
+        percent: { minimumFractionDigits: 1, maximumFractionDigits: 1 },
         decimal: { minimumFractionDigits: 2, maximumFractionDigits: 2 },
         currency: {},
       }[style] || { maximumFractionDigits: 3 }
@@ -137,7 +137,8 @@ export function ago(at, now = Date.now()) {
 export function bytes(count) {
   let value = Number(count);
   for (const unit of ["B", "kB", "MB", "GB"]) {
-    const options = { maximumFractionDigits: value < 10 && unit !== "B" ? 1 : 0 };
+    const places = value < 10 && unit !== "B" ? 1 : 0;
+    const options = { minimumFractionDigits: places, maximumFractionDigits: places };
     if (value < 1000) return `${new Intl.NumberFormat(NUMBERS, options).format(value)} ${unit}`;
     value /= 1000;
   }

@@ -11,6 +11,7 @@ const FILES = [
   ["arrow", "Arrow"],
 ];
 const ROWS_AT_ONCE = 200;
+const PATIENCE = 4000;
 
 export class Panel {
   /**
@@ -39,7 +40,7 @@ export class Panel {
           { class: "titles" },
           el("h3", { id, title: this.definition.title }, this.definition.title),
           definition.description
-            ? el("p", { class: "description", title: definition.description }, definition.description)
+            ? el("p", { class: "description" }, definition.description)
             : null,
         ),
         this.menu(),
@@ -108,6 +109,8 @@ export class Panel {
   /** A skeleton at first; later the last answer, dimmed, until the next is here. */
   loading() {
     this.element.setAttribute("aria-busy", "true");
+    clearTimeout(this.slow);
+    this.slow = setTimeout(() => this.note(["Still waiting for the answer …"]), PATIENCE);
     if (!this.answer)
       this.put(
         el(
@@ -118,11 +121,13 @@ export class Panel {
       );
   }
 
-  /** `answer`: {columns, rows, meta} or {problem}. */
+  /** `answer`: {columns, rows, meta}, {problem}, or {missing: true} where the page itself says why. */
   show(answer) {
     this.element.removeAttribute("aria-busy");
-    this.answer = answer.problem ? null : answer;
-    if (answer.problem)
+    clearTimeout(this.slow);
+    this.answer = answer.problem || answer.missing ? null : answer;
+    if (answer.missing) this.put(el("div", { class: "state empty" }, icon("empty"), el("p", {}, "Not answered")));
+    else if (answer.problem)
       this.put(
         errorBlock(answer.problem, () => {
           this.loading();
@@ -183,6 +188,7 @@ export class Panel {
   }
 
   destroy() {
+    clearTimeout(this.slow);
     this.drawing?.destroy();
   }
 }

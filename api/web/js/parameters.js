@@ -24,10 +24,20 @@ export function readParameters(definitions, query) {
   for (const [name, definition] of Object.entries(definitions)) {
     if (definition.locked || !query.has(name)) continue;
     const value = readValue(definition, query.getAll(name));
-    if (value !== undefined) state[name] = value;
+    if (value !== undefined && !isDefault(definition, value)) state[name] = value;
   }
   return state;
 }
+
+/** A default in the form that a state has. */
+export function normalDefault({ type, multiple, default: value }) {
+  if (type === "select" && multiple) return (value == null ? [] : [value].flat()).map(String);
+  if (type === "select") return value == null ? null : String(value);
+  return value ?? (type === "text" ? "" : null);
+}
+
+/** Whether a value says what is asked without it too. */
+export const isDefault = (definition, value) => JSON.stringify(value) === JSON.stringify(normalDefault(definition));
 
 function readValue(definition, values) {
   const first = values[0];

@@ -6,6 +6,9 @@ import { OTHER } from "./series.js";
 
 const MOST_SLICES = 7;
 
+/** The largest number of parts that are drawn. */
+export const MOST_PARTS = MOST_SLICES + 1;
+
 /** Draws the ring on `canvas` and its legend into `box`. Returns the Chart. */
 export function drawPie(canvas, box, data, memory) {
   const [one] = data.series;
@@ -65,10 +68,10 @@ export function drawPie(canvas, box, data, memory) {
   });
 }
 
-/** The largest parts, and the rest as one. */
+/** The parts in the answer's order; where they are many, the largest and the rest as one. */
 function slices(parts) {
+  if (parts.length <= MOST_PARTS) return parts;
   const sorted = [...parts].sort((a, b) => b.value - a.value);
-  if (sorted.length <= MOST_SLICES + 1) return sorted;
   const rest = sorted.slice(MOST_SLICES);
   const value = rest.reduce((sum, part) => sum + part.value, 0);
   return [...sorted.slice(0, MOST_SLICES), { name: `Other (${rest.length})`, id: OTHER, raw: value, value }];

@@ -57,7 +57,7 @@ export function shape(chart, format, { columns, rows }) {
     xs,
     kind: axisKind(chart, xColumn),
     bars: chart.type === "bar",
-    fromZero: chart.type !== "line",
+    fromZero: chart.type !== "line" || rows.length === 1,
     repeated,
     ...fold([...series.values()], chart),
   };

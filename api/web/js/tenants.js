@@ -4,7 +4,9 @@ import { ago, bytes, dateTime, number } from "./format.js";
 
 const PAGE = 100;
 const PAGES_IN_A_SEARCH = 50;
+const PAGES_AT_FIRST = 10;
 const SHOWN_AT_ONCE = 300;
+const ALPHABET = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
 export class TenantList {
   /**
@@ -66,6 +68,11 @@ export class TenantList {
     );
   }
 
+  /** The first pages: a workspace of usual size is then whole, and in order of names. */
+  async open() {
+    for (let pages = 0; pages < PAGES_AT_FIRST && !this.complete && !this.problem; pages += 1) await this.load();
+  }
+
   /** The next page. Calls at the same time share one request. */
   async load() {
     if (this.complete) return;
@@ -80,6 +87,7 @@ export class TenantList {
     try {
       const page = await this.api.json(`/v1/workspaces/${encodeURIComponent(this.workspace)}/tenants?${query}`);
       this.tenants.push(...page.data);
+      this.tenants.sort((a, b) => ALPHABET.compare(shownName(a), shownName(b)));
       this.cursor = page.next_cursor;
       this.complete = !page.has_more || !page.next_cursor;
       this.problem = null;
@@ -169,7 +177,7 @@ export class TenantList {
   }
 
   row(tenant) {
-    const name = tenant.name || tenant.slug || tenant.key;
+    const name = shownName(tenant);
     const rows = tenant.rows == null ? "–" : number(String(tenant.rows), "integer");
     const at = tenant.as_of ? Date.parse(tenant.as_of) : null;
     const link = el(
@@ -177,7 +185,7 @@ export class TenantList {
       { class: "tenant", href: this.href(tenant), "data-id": tenant.id, "aria-current": tenant.id === this.current },
       el("span", { class: "name", title: name }, name),
       el("span", { class: "key", title: `Key ${tenant.key}` }, tenant.key),
-      el("span", { class: "rows" }, rows, el("span", { class: "unit" }, " rows")),
+      el("span", { class: "rows" }, rows, tenant.rows == null ? null : el("span", { class: "unit" }, " rows")),
       el("span", { class: "size" }, tenant.bytes == null ? "–" : bytes(tenant.bytes)),
       el("span", { class: "state-cell" }, stateBadge(tenant.state)),
       el("span", { class: "when", title: tenant.as_of ? dateTime(tenant.as_of) : null }, at ? ago(at) : "–"),
@@ -185,6 +193,8 @@ export class TenantList {
     return el("li", {}, link);
   }
 }
+
+const shownName = (tenant) => tenant.name || tenant.slug || tenant.key;
 
 /** A tenant's state as a small mark, in its own word. */
 export function stateBadge(state) {
