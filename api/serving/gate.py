@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from api.serving.functions import TABLE_FUNCTIONS, allowed_functions, changing_functions
+from api.serving.functions import AGGREGATE_BY_NAME, TABLE_FUNCTIONS, allowed_functions, changing_functions
 from api.serving.problems import Problem
 from engine import duck
 
@@ -60,7 +60,10 @@ def check(sql: str, tables: Tables) -> Checked:
     if len(statements) != 1 or kinds[0] != duckdb.StatementType.SELECT:
         raise Problem("statement_not_allowed", "One SELECT is allowed, and nothing else.")
     walk = _Walk(tables)
-    _query(_tree(sql), walk, frozenset(), 0)
+    try:
+        _query(_tree(sql), walk, frozenset(), 0)
+    except RecursionError:
+        raise _refuse("The statement is nested too deeply.") from None
     return Checked(sql, parameters, bool(walk.functions & changing_functions()))
 
 
@@ -135,6 +138,18 @@ def _expression(node: Mapping[str, Any], class_: str, walk: _Walk) -> None:
         if not node.get("is_operator") and name not in allowed_functions() and name not in TABLE_FUNCTIONS:
             raise _refuse("A function in the statement is not allowed.")
         walk.functions.add(name)
+        if name in AGGREGATE_BY_NAME:
+            walk.functions.add(_named_aggregate(node))
+
+
+def _named_aggregate(node: Mapping[str, Any]) -> str:
+    """The function that list_aggregate(list, 'name', …) calls; it must stand there as a text, and be one that may be called."""
+    arguments = node.get("arguments") or []
+    literal = arguments[1].get("expression", {}).get("literal") or {} if len(arguments) > 1 else {}
+    value = literal.get("text") if literal.get("kind") == "STRING" and not any(a.get("name") for a in arguments) else None
+    if not isinstance(value, str) or value.lower() not in allowed_functions():
+        raise _refuse("A function in the statement is not allowed.")
+    return value.lower()
 
 
 def _relation(node: Mapping[str, Any], kind: str, walk: _Walk, scope: frozenset[str]) -> None:
