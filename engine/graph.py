@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
+from engine.infer.actors import is_person, names_an_actor
 from engine.schema import Schema, TableName
 from engine.workspace.syntax import Relationship
 
@@ -71,6 +72,11 @@ def merge_edges(found: Iterable[Edge], configured: Iterable[Edge], denied: Itera
 def with_actors(edges: Iterable[Edge], actors: set[tuple[TableName, tuple[str, ...]]]) -> list[Edge]:
     """The edges, those of the named columns marked as actor edges."""
     return [replace(e, actor=True) if (e.child, e.columns) in actors else e for e in edges]
+
+
+def with_roles(edges: Iterable[Edge]) -> list[Edge]:
+    """The edges, those marked as actor edges whose columns say who did something and which lead to people: `author_id` → users."""
+    return [replace(e, actor=True) if is_person(e.parent.table) and any(map(names_an_actor, e.columns)) else e for e in edges]
 
 
 def groups(nodes: Iterable[Node], successors: Mapping[Node, Iterable[Node]]) -> list[tuple[Node, ...]]:

@@ -12,8 +12,11 @@ from typing import Literal
 
 from engine.columns import ColumnPlan
 from engine.graph import Edge, reached
+from engine.infer.actors import is_person
 from engine.names import SliceName
 from engine.schema import Schema, TableName
+
+SURE = 0.98  # an inferred edge below it has no say until somebody accepts it
 
 Kind = Literal["tenant", "direct", "indirect", "membership", "shared", "shared: referenced", "whole", "excluded"]
 
@@ -137,9 +140,15 @@ class _OwnerGraph:
 
     def __init__(self, schema: Schema, edges: list[Edge], tenant: TableName, plans: Mapping[TableName, TablePlan]) -> None:
         self.schema, self.edges, self.tenant, self.plans = schema, edges, tenant, plans
+        self.of: dict[TableName, list[Edge]] = {}
+        for edge in edges:
+            self.of.setdefault(edge.child, []).append(edge)
         self.shared = {t for t, p in plans.items() if p.shared}
         self.members = {t: p.through for t, p in plans.items() if p.through}
         self.joins = {(edge.child, edge.parent) for through in self.members.values() for edge in through}
+        self.acting: set[Edge] = set()
+        without = self.reach(set(), acting=False)
+        self.acting = {e for t in without for e in self.candidates(t) if self._may_act(e)}
 
     def candidates(self, table: TableName) -> list[Edge]:
         """The edges of a table that could have a say: neither its own decision nor reachability is asked yet."""
@@ -148,13 +157,18 @@ class _OwnerGraph:
             return []
         if plan.via:
             return list(plan.via)
-        return [e for e in self.edges if e.child == table and not e.actor and self._may_own(e)]
+        return [e for e in self.of.get(table, ()) if not e.actor and is_sure(e) and e not in self.acting and self._may_own(e)]
 
     def _may_own(self, edge: Edge) -> bool:
         return edge.parent not in self.shared and (edge.child, edge.parent) not in self.joins
 
-    def reach(self, undecided: set[TableName], *, over_members: bool = True) -> set[TableName]:
-        """The tables whose rows can reach the tenant table, none of them undecided."""
+    def _may_act(self, edge: Edge) -> bool:
+        """Whether an edge to a table of people says who acted: it has no say where a table has another way."""
+        via = self.plans.get(edge.child, TablePlan()).via
+        return edge.parent not in (edge.child, self.tenant, *self.members) and not via and is_person(edge.parent.table)
+
+    def reach(self, undecided: set[TableName], *, over_members: bool = True, acting: bool = True) -> set[TableName]:
+        """The tables whose rows can reach the tenant table, none of them undecided; without `acting`, not over tables of people."""
 
         def leads(known: set[TableName]) -> Iterable[TableName]:
             sources = known if over_members else known - set(self.members)
@@ -164,7 +178,8 @@ class _OwnerGraph:
                 joined = any(edge.child in known for edge in self.members.get(name, ()))
                 decided = over_members or bool(self.plans.get(name, TablePlan()).via)
                 parents = known if decided else sources
-                if joined or any(e.parent in parents and not e.is_self_reference for e in self.candidates(name)):
+                ways = (e for e in self.candidates(name) if acting or not self._may_act(e))
+                if joined or any(e.parent in parents and not e.is_self_reference for e in ways):
                     yield name
 
         return reached({self.tenant}, leads)
@@ -178,10 +193,33 @@ class _OwnerGraph:
         if len(to_tenant) > 1:
             columns = ", ".join("+".join(e.columns) for e in to_tenant)
             return f"{len(to_tenant)} columns point at the tenant table ({columns}): say which one owns the row with via:"
+        shown = self._above(table)
+        if shown is not None:
+            return shown
         undecided = {t for t in self.schema.tables if t not in known}
         if table not in self.reach(undecided, over_members=False):
             return "placed only through a member, who may change tenants: confirm with via:, or leave it excluded"
         return None
+
+    def _above(self, table: TableName) -> str | None:
+        """Whether a table that only inferred edges place looks like one of several tenants: they point at it, or a table joins it to them."""
+        ways = self.candidates(table)
+        if any(e.origin != "inferred" or e.parent == self.tenant for e in ways):
+            return None
+        if any(e.parent == table for e in self.of.get(self.tenant, ())):
+            return f"the tenant table points at it, so a row may be several tenants': confirm {ways[0].label} with via:"
+        joining = next((t for t in self.schema if self._joins(t.name, table)), None)
+        if joining is not None:
+            return f"{joining.name.table} puts a row into several tenants: through: {joining.name.table}, or confirm with via:"
+        return None
+
+    def _joins(self, joining: TableName, table: TableName) -> bool:
+        """Whether a table's key is a column that points at `table` and one that points at the tenant table."""
+        key = self.schema[joining].primary_key
+        if len(key) != 2 or joining == table:
+            return False
+        parents = {e.parent for e in self.of.get(joining, ()) if len(e.columns) == 1 and e.columns[0] in key}
+        return {table, self.tenant} <= parents
 
     def route(self, table: TableName, known: set[TableName], open_tables: Mapping[TableName, str]) -> Route:
         """The route of one table."""
@@ -194,7 +232,7 @@ class _OwnerGraph:
             return Route(table, "excluded", "an open decision", review=open_tables[table])
         if table not in known:
             reason = "excluded in the workspace file" if plan.excluded else f"no way to {self.tenant.table}"
-            return Route(table, "excluded", reason)
+            return Route(table, "excluded", reason, review=None if plan.excluded else self._unsure(table, known, open_tables))
         if table in self.members:
             joins = tuple(e for e in self.members[table] if e.child in known)
             return self._bridged(
@@ -204,6 +242,24 @@ class _OwnerGraph:
         kind: Kind = "direct" if any(e.parent == self.tenant for e in edges) else "indirect"
         reason = "via: in the workspace file" if plan.via else _origins(edges)
         return self._bridged(Route(table, kind, reason, edges, path=self._path(table, known)), plan, known)
+
+    def _unsure(self, table: TableName, known: set[TableName], open_tables: Mapping[TableName, str]) -> str | None:
+        """What a person could decide of a table that no accepted edge leads from: a weak edge, an actor's, a membership."""
+        near = known | set(open_tables)
+        own = [e for e in self.of.get(table, ()) if not e.is_self_reference and self._may_own(e)]
+        weak = [e for e in own if e.parent in near and not e.actor and not is_sure(e)]
+        if weak:
+            best = max(weak, key=lambda e: e.confidence)
+            return f"{best.label} was found by its name alone, with confidence {best.confidence:.2f}: accept it with via: {_spelled(best)}"
+        acting = [e for e in own if e.parent in near and e.actor]
+        if acting:
+            return f"only {acting[0].label} leads on, and it says who acted: confirm with via: {_spelled(acting[0])}, or leave it excluded"
+        if is_person(table.table):
+            joining = sorted(e.child for e in self.edges if e.parent == table and not e.actor and e.child in known and e.child != table)
+            if joining:
+                return f"placed through {joining[0].table}? through: {joining[0].table} puts a row into each tenant that has a joining row"
+        waiting = [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
+        return f"waits for the decision on {waiting[0].parent.table}" if waiting else None
 
     def _bridged(self, route: Route, plan: TablePlan, known: set[TableName]) -> Route:
         if not plan.excluded:
@@ -237,6 +293,15 @@ class _OwnerGraph:
                     after.append(edge.child)
             level = after
         return ways.get(table, ())
+
+
+def is_sure(edge: Edge) -> bool:
+    """Whether an edge counts without being named: declared, configured, or inferred with confidence enough."""
+    return edge.origin != "inferred" or edge.confidence >= SURE
+
+
+def _spelled(edge: Edge) -> str:
+    return edge.columns[0] if len(edge.columns) == 1 else f"({', '.join(edge.columns)})"
 
 
 def _turned(edge: Edge) -> Edge:

@@ -1,0 +1,78 @@
+"""`python -m bench.graph --cases DIR`: relationships and routes found on names and types alone, held against schemas whose truth is known.
+
+Declared keys are hidden, primary and unique keys are not. Predictions are scored by ../shared/graph/score.py, run as it lies.
+`--predict FILE` writes the predictions alone, and needs no truth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.schemas import Case, read_case
+from engine.graph import with_roles
+from engine.infer.find import infer
+from engine.routing import route_tables
+
+SCORE = Path(__file__).resolve().parents[2] / "shared" / "graph" / "score.py"
+
+
+def predict(case: Case) -> dict[str, Any]:
+    """The predictions of one case, in the form of contract.md."""
+    edges = with_roles(infer(case.schema, tenant=case.tenant.table))
+    routes = route_tables(case.schema, edges, case.tenant, {})
+    return {
+        "relationships": [
+            {
+                "table": case.shown(e.child),
+                "columns": list(e.columns),
+                "ref_table": case.shown(e.parent),
+                "ref_columns": list(e.parent_columns),
+                "confidence": e.confidence,
+            }
+            for e in edges
+        ],
+        "routes": {
+            case.shown(r.table): {
+                "route": r.kind,
+                "owner_edges": [case.hop(e) for e in r.edges],
+                "review": r.review is not None,
+            }
+            for r in routes.values()
+        },
+    }
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Prints the figures; 0 where it could measure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.graph", description=__doc__)
+    parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--predict", type=Path, metavar="FILE", help="write the predictions here, and do not score them")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args(list(arguments) if arguments is not None else None)
+    predictions = {case.name: predict(case) for case in map(read_case, sorted(chosen.cases.glob("*.json")))}
+    if chosen.predict:
+        chosen.predict.write_text(json.dumps(predictions, indent=1, ensure_ascii=False))
+        return 0
+    return _scored(chosen.cases, predictions, as_json=chosen.json)
+
+
+def _scored(cases: Path, predictions: dict[str, Any], *, as_json: bool) -> int:
+    if not SCORE.is_file():
+        sys.stderr.write("there is no ../shared/graph/score.py beside the repository; --predict FILE works without it\n")
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "predictions.json"
+        file.write_text(json.dumps(predictions))
+        command = [sys.executable, str(SCORE), "--cases", str(cases), "--predictions", str(file), *(["--json"] if as_json else [])]
+        return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,366 @@
+"""Undeclared relationships by names and types: for each column that could be a key, the table that its name means.
+
+Every rule has the share of right edges that it had on schemas whose relationships are known (bench/cases and the reviewed schemas
+beside the repository, docs/inference.md); that share is the edge's confidence before data is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from engine.graph import Edge
+from engine.infer.actors import is_person, means_a_person, says_by_whom
+from engine.infer.naming import Named, by_last_word, is_generic, is_key_like, named_tables, presumed_key
+from engine.infer.words import MARKERS, WEAK_MARKERS, Words, forms, joined, same_word, same_words, shortened, without_marker, words_of
+from engine.schema import Column, Schema, TableName
+
+LEAST = 0.5
+
+_FOREIGN = frozenset(
+    ["external", "ext", "remote", "foreign", "stripe", "paypal", "braintree", "adyen", "gocardless", "xero", "netsuite", "hubspot", "salesforce", "shopify", "google", "github", "gitlab", "facebook", "twitter", "slack", "twilio", "aws", "apple", "azure", "auth0", "okta", "saml", "ldap", "provider", "legacy", "upstream", "webhook", "session", "trace", "request", "correlation", "idempotency"]
+)
+_NO_TABLE = frozenset(
+    ["order", "version", "position", "level", "state", "rank", "sort", "priority", "number", "size", "date", "time", "value", "score", "total", "amount", "duration", "age", "year", "month", "day", "hour", "rate", "type", "name", "title", "description", "text", "code", "count", "index", "limit", "weight", "height", "width", "length", "color", "note", "notes", "comment", "message", "content", "body", "data", "status"]
+)
+_SELF = frozenset(
+    ["parent", "ancestor", "root", "superior", "super", "original", "previous", "next", "predecessor", "successor", "master", "replaced", "replaces", "duplicate", "supersedes", "padre", "pere", "uebergeordnet"]
+)
+_SIDES = frozenset(["from", "to", "a", "b", "source", "target", "old", "new", "parent", "child", "src", "dst", "default", "item", "pack"])
+_ROLE_WORDS = frozenset(
+    ["billing", "shipping", "delivery", "invoice", "invoicing", "mailing", "postal", "legal", "parent", "child", "source", "target", "from", "to", "old", "new", "default", "primary", "secondary", "main", "original", "origin", "destination", "current", "previous", "prev", "next", "last", "first", "final", "initial", "root", "home", "local", "remote", "base", "master", "related", "linked", "own", "owner", "owning", "managing", "manager", "sales", "account", "assigned", "responsible", "internal", "main", "sub", "alternative", "alternate", "alt", "backup", "fallback", "preferred", "replaced", "replacing", "replacement", "duplicate", "merged", "starting", "ending", "start", "end", "pickup", "dropoff", "buyer", "seller", "sender", "receiver", "recipient", "payer", "payee", "host", "guest", "requester", "reviewer", "author", "creator", "lead", "credit", "debit", "left", "right", "upper", "lower", "top", "bottom", "left", "outer", "inner", "other", "another", "same", "latest", "recent", "active", "favorite", "home", "away"]
+)
+_LIKELY = frozenset(["default", "new", "old", "current", "last", "first", "initial", "final", "previous", "next", "latest"])
+_FOR_NOW = frozenset(["current", "default", "active", "last", "selected", "preferred", "recent", "latest", "home", "favorite", "favourite"])
+_TRANSLATIONS = frozenset(["lang", "langs", "translation", "translations", "i18n", "l10n", "text", "texts", "locale", "locales", "shop"])
+_ABOVE = frozenset(["manager", "supervisor", "boss", "reports", "superior", "chief", "vorgesetzter", "jefe"])
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A column's name read as a table: by which rule, how sure, and why in words."""
+
+    parent: Named
+    key: str
+    rule: str
+    score: float
+    why: str
+
+
+def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None = None) -> list[Edge]:
+    """The inferred edges of a schema, sorted, at most one a column, confidence from `LEAST` to 1; columns of `known` edges are left alone.
+
+    Works on names and types alone: linear in the number of columns, for tables are found by the last word of their names.
+    """
+    known = list(known)
+    finder = _Finder(schema, tenant)
+    taken = {(e.child, c) for e in known for c in e.columns if len(e.columns) == 1}
+    found = [
+        Edge(named.name, (column.name,), match.parent.name, (match.key,), "inferred", confidence=round(match.score, 3), evidence=match.why)
+        for named in finder.tables.values()
+        for column in named.table.columns
+        if (named.name, column.name) not in taken and (match := finder.best(named, column)) is not None and match.score >= LEAST
+    ]
+    ends = {e.ends for e in known}
+    return sorted([*found, *(e for e in finder.composites([*known, *found]) if e.ends not in ends)])
+
+
+class _Finder:
+    """The names of one schema, indexed."""
+
+    def __init__(self, schema: Schema, tenant: TableName | None) -> None:
+        self.tables = named_tables(schema)
+        self.index = by_last_word(self.tables.values())
+        self.last_words = sorted({n.bare[-1] for n in self.tables.values() if n.bare})
+        self.people = [n for n in self.tables.values() if is_person(n.name.table) and n.key is not None]
+        self.modules = _modules(self.tables.values())
+        self.tenant = tenant
+        self.spread = Counter(c.name for n in self.tables.values() for c in n.table.columns)
+        self.entities = {form for n in self.tables.values() for form in joined(n.bare)}
+        self.pairs = {(t.name, c) for t in self.tables.values() for c in _polymorphic_ids(t)}
+
+    def is_entity(self, words: Words) -> bool:
+        """Whether these words are the name of a table."""
+        return not joined(words).isdisjoint(self.entities)
+
+    # ── one column ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def best(self, named: Named, column: Column) -> Match | None:
+        """The most likely table that a column points at."""
+        if not is_key_like(column):
+            return None
+        own_key = presumed_key(named)
+        words = named.column_words(column.name)
+        if own_key == (column.name,) and (is_generic(words) or self._is_own(named, words)):
+            return None
+        matches = [m for m in self._matches(named, column, words) if self._fits(column, m)]
+        if not matches:
+            return None
+        best = max(matches, key=lambda m: (m.score, m.parent.name.schema == named.name.schema, -len(m.parent.words), m.parent.name))
+        rivals = [m for m in matches if m.parent is not best.parent and m.rule == best.rule and _as_near(named, m, best)]
+        rivals = [m for m in rivals if m.score >= best.score - (0.6 if best.rule == "tail" else 0.005)]
+        score = best.score * (0.62 if rivals else 1.0)
+        if (named.name, column.name) in self.pairs:
+            score = min(score, 0.45 if best.rule != "whole" else 0.55)
+        return Match(best.parent, best.key, best.rule, score, best.why + (f"; {len(rivals)} more tables fit as well" if rivals else ""))
+
+    def _is_own(self, named: Named, words: Words) -> bool:
+        stem, _ = without_marker(words)
+        return same_words(stem, named.bare) or same_words(stem, named.words) or same_words(stem, named.bare[-len(stem) :])
+
+    def _fits(self, column: Column, match: Match) -> bool:
+        key = match.parent.table.column(match.key)
+        assert key is not None
+        left, right = column.key_class, key.key_class
+        both = {left, right}
+        return left == right or both <= {"integer", "decimal"} or both <= {"text", "char"}
+
+    def _matches(self, named: Named, column: Column, words: Words) -> list[Match]:
+        stem, marker = without_marker(words)
+        if not stem:
+            return []
+        found = self._by_name(named, column, stem, marker)
+        found += self._by_name(named, column, words, "none") if marker == "weak" and not found else []
+        if not found and len(stem) > 1 and stem[0] in _LIKELY:
+            found = [replace(m, score=m.score - 0.01) for m in self._by_name(named, column, stem[1:], marker)]
+        found = [m for m in found if not (m.parent is named and (m.key == column.name or m.rule in ("whole", "tail", "own")))]
+        found += self._to_itself(named, stem, marker)
+        if not any(m.score > 0.8 for m in found):
+            found += self._to_people(named, column, stem, marker)
+        if not any(m.score > 0.6 for m in found):
+            found += self._by_short_form(named, column, stem, marker)
+        return found
+
+    def _by_name(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
+        own = (*named.bare, *stem)
+        ends = [stem[: n + 1] for n in range(len(stem))] if len(stem) > 1 else [stem]
+        looked = (
+            {form for end in ends for form in forms(end[-1]) | joined(end)}
+            | joined(stem)
+            | joined((*_singular(named.bare), *stem))
+            | joined(own)
+        )
+        candidates = {id(n): n for form in sorted(looked) for n in self.index.get(form, ())}
+        found = [self._match(named, column, stem, marker, parent) for parent in candidates.values()]
+        return [m for m in found if m is not None]
+
+    def _match(self, named: Named, column: Column, stem: Words, marker: str, parent: Named) -> Match | None:
+        key = parent.key
+        if key is None:
+            return None
+        names = [w for w in (parent.words, parent.bare, parent.key_stem) if w]
+        last = parent.bare[-1:] if len(parent.bare) > 1 and parent.bare[0] in self.modules else ()
+        front = words_of(column.name)[0] in MARKERS
+        head = max((len(w) for w in names if len(w) < len(stem) and same_words(stem[: len(w)], w)), default=0)
+        tail = max((len(w) for w in names if len(w) < len(stem) and same_words(stem[-len(w) :], w)), default=0)
+        tail = tail or next((len(stem) - i for i in range(1, len(stem) - 1) if joined(stem[i:]) & (joined(parent.bare) | joined(last))), 0)
+        if any(same_words(stem, w) or joined(stem) & joined(w) for w in names) or (len(stem) > 1 and joined(stem) & joined(last)):
+            rule, score, why = "whole", 0.99, f"{column.name} is the name of {parent.name.table}"
+        elif any(joined((*_singular(own), *stem)) & joined(w) for own in (named.bare, named.bare[-1:]) for w in (parent.bare, last) if w):
+            rule, score, why = "own", 0.988, f"{column.name} of {named.name.table} is {parent.name.table}"
+        elif head and (front or all(w in _SIDES or w.isdigit() for w in stem[head:])):
+            rule, score, why = "role", 0.986 + 0.001 * head, f"{column.name} is {parent.name.table} in the role {' '.join(stem[head:])}"
+            score = 0.9 if parent.name == self.tenant and set(stem[head:]) & _FOR_NOW else score
+        elif tail:
+            role = stem[:-tail]
+            score = (0.985 if not set(role) & _FOREIGN else 0.3) - (0.1 if front else 0.0)
+            rule, why = "role", f"{column.name} is {parent.name.table} in the role {' '.join(role)}"
+            for_now = set(role) & _FOR_NOW and (parent.name == self.tenant or is_person(named.name.table))
+            score = min(score, 0.9) if for_now else score + 0.001 * tail
+            score -= 0.0 if all(self._is_role(w, named) for w in role) else 0.03
+        elif len(stem) < len(parent.bare) and same_words(stem, parent.bare[-len(stem) :]):
+            rest = parent.bare[: -len(stem)]
+            rule, score = "tail", self._nearness(named, rest) + 0.001 * _common(named.words, parent.words) - 0.002 * len(rest)
+            why = f"{column.name} is the end of the name {parent.name.table}"
+        elif (
+            len(stem) < len(parent.bare)
+            and same_words(stem, parent.bare[: len(stem)])
+            and named.bare[: len(parent.bare)] == parent.bare
+            and named is not parent
+        ):
+            rule, score, why = "front", 0.93, f"{column.name} is the beginning of the name {parent.name.table}"
+        else:
+            return None
+        if parent.has_part_of_key:
+            score -= 0.1
+        return Match(parent, key.name, rule, self._by_marker(score, marker, stem, column, parent, rule), why)
+
+    def _is_role(self, word: str, named: Named) -> bool:
+        """Whether a word before a table's name says in which role a row of it is meant, and not which other thing."""
+        return word in _ROLE_WORDS or word.isdigit() or word.endswith("ed") or any(same_word(word, w) for w in named.bare)
+
+    def _nearness(self, named: Named, rest: Words) -> float:
+        """How sure it is that `status_id` means a table whose name ends in `status` and begins with `rest`."""
+        if named.bare[: len(rest)] == rest or any(same_word(rest[-1], w) for w in named.bare):
+            return 0.985
+        if self.is_entity(rest):
+            return 0.45
+        return 0.982 if rest[0] in self.modules else 0.9
+
+    def _by_marker(self, score: float, marker: str, stem: Words, column: Column, parent: Named, rule: str) -> float:
+        """`_id` says that it is a key; `_code`, `_no` say so where the parent's key is of that kind; a bare name may be anything."""
+        outside = {w for w in stem if w in _FOREIGN}
+        if outside and not any(same_word(w, p) for w in outside for p in parent.words):
+            return min(score, 0.3)
+        if _other_length(column, parent):
+            score -= 0.4
+        key_words = words_of(parent.key.name) if parent.key else ()
+        if marker == "strong":
+            return score
+        if marker == "weak":
+            same = bool(key_words) and bool(set(key_words[-1:]) & WEAK_MARKERS & set(words_of(column.name)[-1:]))
+            return score - (0.01 if same else 0.5)
+        if rule != "whole" or stem[-1] in _NO_TABLE:
+            return score - 0.6
+        same_type = parent.key is not None and parent.key.source_type.lower() == column.source_type.lower()
+        if same_type and column.key_class in ("integer", "uuid", "decimal") and self.spread[column.name] >= 3:
+            return score - 0.005
+        return score - (0.06 if same_type and (column.key_class in ("integer", "uuid", "decimal") or "(" in column.source_type) else 0.55)
+
+    def _to_itself(self, named: Named, stem: Words, marker: str) -> list[Match]:
+        if named.key is None:
+            return []
+        above = is_person(named.name.table) and any(w in _ABOVE for w in stem)
+        if not above and not (len(stem) == 1 and stem[0] in _SELF):
+            return []
+        why = f"{' '.join(stem)} is said of a row of the same table"
+        return [Match(named, named.key.name, "self", 0.985 if marker == "strong" and not above else 0.93, why)]
+
+    def _to_people(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
+        """`author_id`, `created_by`: whoever it was is a row of the table of people."""
+        if not means_a_person(stem) or set(stem) & _FOREIGN or (marker != "strong" and not says_by_whom(stem)):
+            return []
+        people = sorted(self.people, key=lambda n: (n.name.schema != named.name.schema, not _is_user(n), len(n.words), n.name))
+        if not people:
+            return []
+        clear = len(people) == 1 or (_is_user(people[0]) and not _is_user(people[1]))
+        assert people[0].key is not None
+        why = f"{column.name} says who did it, and {people[0].name.table} is the table of people"
+        return [
+            Match(
+                people[0],
+                people[0].key.name,
+                "person",
+                self._by_marker(0.96 if marker == "strong" else 0.93, "strong", stem, column, people[0], "person")
+                * (1.0 if clear else 0.8),
+                why,
+            )
+        ]
+
+    def _by_short_form(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
+        found = []
+        for parent in self.tables.values():
+            if parent.key is None or marker == "none":
+                continue
+            if any(w and shortened(stem, w) for w in (parent.bare, parent.words)):
+                found.append((0.95, parent))
+            elif len(stem) > 1 and parent.bare and shortened(stem[-len(parent.bare) :], parent.bare):
+                found.append((0.9, parent))
+        return [
+            Match(
+                p, p.key.name, "short", self._by_marker(score, marker, stem, column, p, "short"), f"{column.name} shortens {p.name.table}"
+            )
+            for score, p in found
+            if p.key is not None
+        ]
+
+    # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def composites(self, singles: Iterable[Edge]) -> list[Edge]:
+        """Edges to tables whose key has several columns: each of them is in the child under its own name."""
+        to = {(e.child, e.columns[0]): e.parent for e in singles if len(e.columns) == 1}
+        found = []
+        for parent in self.tables.values():
+            key = presumed_key(parent)
+            if len(key) < 2 or parent.bare[-1] in _TRANSLATIONS:
+                continue
+            for child in self.tables.values():
+                if child is not parent and (edge := self._composite(child, parent, key, to)):
+                    found.append(edge)
+        return found
+
+    def _composite(self, child: Named, parent: Named, key: tuple[str, ...], to: dict[tuple[TableName, str], TableName]) -> Edge | None:
+        mentions = child.bare != parent.bare and any(
+            same_words(child.bare[i : i + len(parent.bare)], parent.bare) for i in range(len(child.bare))
+        )
+        pure = all((parent.name, part) in to for part in key) and self.tenant not in (to.get((parent.name, part)) for part in key)
+        own = parent.key is not None
+        if not (mentions or pure or own) or {c.name for c in parent.table.columns} <= {c.name for c in child.table.columns}:
+            return None
+        words = {child.column_words(c.name): c.name for c in child.table.columns}
+        columns = []
+        for part in key:
+            wanted = parent.column_words(part)
+            named = words.get(wanted)
+            if parent.key is not None and part == parent.key.name:
+                stems = ((c, *without_marker(w)) for w, c in words.items())
+                named = next(
+                    (c for c, stem, marker in stems if marker == "strong" and same_words(stem, parent.bare)),
+                    None if is_generic(wanted) else named,
+                )
+            elif named is not None and to.get((child.name, named)) != to.get((parent.name, part)):
+                return None
+            if named is None:
+                return None
+            columns.append(named)
+        if len(set(columns)) < len(key) or (set(presumed_key(child)) == set(columns) and not mentions):
+            return None
+        why = f"{', '.join(columns)} are the key of {parent.name.table}"
+        return Edge(child.name, tuple(columns), parent.name, key, "inferred", confidence=0.98 if mentions or own else 0.9, evidence=why)
+
+
+def _singular(words: Words) -> Words:
+    """The words, the last in its shortest form of two letters less at most: issues → issue."""
+    if not words:
+        return ()
+    last = words[-1]
+    short = min(
+        (f for f in forms(last) if len(f) >= len(last) - 2 and last.startswith(f[:-1])),
+        key=lambda f: (abs(len(last) - len(f) - 1), f),
+        default=last,
+    )
+    return (*words[:-1], last[:-3] + "y" if last.endswith("ies") else short if last.endswith("s") else last)
+
+
+def _other_length(column: Column, parent: Named) -> bool:
+    """Whether both are texts of a declared length, and not of the same."""
+    key = parent.key
+    lengths = [re.search(r"\((\d+)\)", c.source_type) for c in (column, key) if c is not None and c.key_class in ("text", "char")]
+    return len(lengths) == 2 and all(lengths) and len({m[1] for m in lengths if m}) == 2
+
+
+def _is_user(named: Named) -> bool:
+    return "user" in forms(named.bare[-1]) if named.bare else False
+
+
+def _common(left: Words, right: Words) -> int:
+    count = 0
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _as_near(named: Named, rival: Match, best: Match) -> bool:
+    return (rival.parent.name.schema == named.name.schema) == (best.parent.name.schema == named.name.schema)
+
+
+def _modules(tables: Iterable[Named]) -> set[str]:
+    """First words of table names that several tables have: `auth` of auth_user and auth_group."""
+    firsts: dict[str, int] = {}
+    for named in tables:
+        if len(named.bare) > 1:
+            firsts[named.bare[0]] = firsts.get(named.bare[0], 0) + 1
+    return {word for word, count in firsts.items() if count > 1}
+
+
+def _polymorphic_ids(named: Named) -> set[str]:
+    """The columns whose meaning hangs on a type column beside them: subject_id beside subject_type; object_id beside content_type_id."""
+    names = {words_of(c.name): c.name for c in named.table.columns}
+    found = {c for w, c in names.items() if len(w) > 1 and w[-1] in ("id", "uuid") and (*w[:-1], "type") in names}
+    if ("content", "type", "id") in names:
+        found |= {c for w, c in names.items() if w in (("object", "id"), ("object", "pk"))}
+    return found
