@@ -11,32 +11,43 @@ from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
-from api import refusals
-from api.endpoints import data, health, refreshes, tenants
+from api import openapi, refusals
+from api.control.decisions import Decisions
+from api.endpoints import dashboards, health, me, query, refreshes, slices, tenants
 from api.endpoints.context import Context
 from api.middleware import Requests
+from api.serving.definitions import Definitions
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices
+from api.serving.results import Results
 from engine.settings import Settings
 from slices.installation import open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = (data.router, tenants.router, refreshes.router, health.router)
+_ROUTERS: tuple[APIRouter, ...] = tuple(m.router for m in (dashboards, query, slices, me, tenants, refreshes, health))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; the catalog is migrated already (`slicehouse serve` does so before it starts workers)."""
     chosen = settings or Settings()
     installation = open_installation(chosen)
-    app = FastAPI(title="Slicehouse", version="1", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url="/openapi.json", generate_unique_id_function=lambda route: route.name)
     metrics = Metrics()
-    slices = OpenSlices(chosen.open_slices, chosen.statement_memory, chosen.statement_seconds)
-    pool = ThreadPoolExecutor(chosen.concurrency, "answer")
-    app.state.context = Context(installation, slices, pool, metrics, etag_key=installation.derived_key("etag"))
+    app.state.context = Context(
+        installation,
+        OpenSlices(chosen.open_slices, chosen.statement_memory, chosen.statement_seconds),
+        ThreadPoolExecutor(chosen.concurrency, "answer"),
+        metrics,
+        Definitions(),
+        Results(chosen.cache_bytes),
+        Decisions(installation),
+        etag_key=installation.derived_key("etag"),
+    )
     for router in _ROUTERS:
         app.include_router(router)
     _pages(app)
+    openapi.install(app)
     routes = [r for router in (*_ROUTERS, app.router) for r in router.routes if isinstance(r, Route)]
     refusals.install(app, metrics, routes)
     app.add_middleware(Requests, metrics=metrics, routes=routes, most=chosen.request_bytes)
@@ -57,8 +68,12 @@ _answer_head(_ROUTERS)
 def _pages(app: FastAPI) -> None:
     app.mount("/static", StaticFiles(directory=_WEB), name="static")
 
+    headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
+
     @app.get("/", include_in_schema=False)
     def index() -> Response:
-        return FileResponse(
-            _WEB / "index.html", headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache", "Referrer-Policy": "no-referrer"}
-        )
+        return FileResponse(_WEB / "index.html", headers=headers)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        return FileResponse(_WEB / "docs.html", headers=headers)

@@ -35,8 +35,7 @@ class Principal:
 
 def authenticate(installation: Installation, authorization: str | None, api_key: str | None, address: str | None) -> Principal:
     """The principal of a key. Raises Problem `credential_missing` or `credential_invalid`: unknown, wrong, expired, revoked alike."""
-    scheme, _, bearer = (authorization or "").partition(" ")
-    text = bearer.strip() if scheme.lower() == "bearer" else api_key
+    text = credential(authorization, api_key)
     if not text:
         raise Problem("credential_missing", "Send Authorization: Bearer <key>.")
     with installation.catalog.read() as session:
@@ -60,6 +59,12 @@ def authenticate(installation: Installation, authorization: str | None, api_key:
         principal.tenant_id,
         frozenset(principal.permissions),
     )
+
+
+def credential(authorization: str | None, api_key: str | None) -> str:
+    """The key's text in the headers, or nothing."""
+    scheme, _, bearer = (authorization or "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else api_key or ""
 
 
 def _address_allowed(allowed: list[str], address: str | None) -> bool:

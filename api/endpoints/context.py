@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
-from api.control.access import Principal, authenticate, tenant_of, workspace_of
+from api.control.access import Principal, tenant_of, workspace_of
+from api.control.decisions import Decisions, authenticated
 from api.control.tenants import slice_of
 from api.serving.answer import Cancel
+from api.serving.definitions import Definitions
 from api.serving.formats import MEDIA
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import FieldError, Problem
+from api.serving.results import Results
+from api.serving.timing import Timing
 from engine.catalog.tables import TenantRow, VersionRow, WorkspaceRow
 from engine.clock import rfc3339
+from engine.dashboards import Dashboard
+from engine.workspace import Workspace
 from slices.installation import Installation
 
 T = TypeVar("T")
@@ -37,6 +44,9 @@ class Context:
     slices: OpenSlices
     pool: ThreadPoolExecutor
     metrics: Metrics
+    definitions: Definitions
+    results: Results
+    decisions: Decisions
     waiting: int = 0
     streams: int = 0
     etag_key: bytes = field(default=b"")
@@ -85,7 +95,7 @@ async def _gone(request: Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: who asks, in which workspace, about which tenant."""
+    """One request: who asks, in which workspace, about which tenant; how long it takes."""
 
     context: Context
     principal: Principal
@@ -93,42 +103,62 @@ class Asked:
     tenant: TenantRow
     ref: SliceRef
     version: VersionRow
+    timing: Timing
+
+    @property
+    def as_of(self) -> datetime:
+        """The snapshot that the answer is true for."""
+        return self.tenant.as_of or self.version.as_of
+
+    @property
+    def definition(self) -> Workspace:
+        """What the workspace's file says now."""
+        return self.context.definitions.workspace(Path(self.workspace.path))
+
+    @property
+    def dashboards(self) -> Mapping[str, Dashboard]:
+        """The workspace's dashboards by slug."""
+        return self.context.definitions.dashboards(Path(self.workspace.path))
 
     def meta(self) -> dict[str, Any]:
         """`meta` of an answer."""
-        return {"slice_version": self.version.id, "as_of": rfc3339(self.tenant.as_of or self.version.as_of)}
+        return {"slice_version": self.version.id, "as_of": rfc3339(self.as_of)}
 
     def etag(self, *parts: Any) -> str:
-        """Opaque and keyed: it says nothing, and never equals another tenant's."""
-        facts = [
-            self.workspace.id,
-            self.tenant.id,
-            self.version.id,
-            str(self.tenant.as_of),
-            self.principal.scope,
-            self.ref.timezone,
-            *parts,
-        ]
-        return '"' + hmac.new(self.context.etag_key, json.dumps(facts, default=str, sort_keys=True).encode(), sha256).hexdigest()[:40] + '"'
+        """Opaque and keyed: it says nothing, and never equals another tenant's. Values are taken with their types."""
+        scope, locale = self.principal.scope, None
+        own = (self.workspace.id, self.tenant.id, self.version.id, self.as_of, scope, locale, self.ref.timezone)
+        return '"' + hmac.new(self.context.etag_key, repr((own, parts)).encode(), sha256).hexdigest()[:40] + '"'
+
+    def unchanged(self, request: Request, etag: str) -> Response | None:
+        """304 where the caller has that answer (RFC 9110, 13.1.2); for what is no GET, 412 is raised."""
+        given = [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]
+        if etag not in given:
+            return None
+        if request.method not in ("GET", "HEAD"):
+            raise Problem("precondition_failed")
+        return Response(status_code=304, headers=self._headers(etag))
 
     def respond(self, request: Request, body: bytes, media: str, etag: str | None) -> Response:
         """The answer with its headers; 304 where the caller has it."""
+        found = self.unchanged(request, etag) if etag is not None else None
+        return found or Response(body, media_type=media, headers=self._headers(etag))
+
+    def _headers(self, etag: str | None) -> dict[str, str]:
         headers = {
             "X-Slice-Version": self.version.id,
-            "X-Slice-As-Of": self.meta()["as_of"],
+            "X-Slice-As-Of": rfc3339(self.as_of),
             "Cache-Control": "private, no-cache",
             "Vary": VARY,
+            "Server-Timing": self.timing.header(),
         }
-        if etag is not None:
-            headers["ETag"] = etag
-        if etag is not None and etag in [t.strip() for t in request.headers.get("if-none-match", "").split(",")]:
-            return Response(status_code=304, headers=headers)
-        return Response(body, media_type=media, headers=headers)
+        return headers | ({"ETag": etag} if etag is not None else {})
 
 
-def permission(name: str) -> dict[str, Any]:
-    """OpenAPI's `x-permission` of an operation; `public` needs no credential, `any` a credential alone."""
-    return {"x-permission": name}
+def permission(name: str, shape: Any = None, status: int = 200) -> dict[str, Any]:
+    """What the API's document says of a call: `x-permission` (`public` needs no credential, `any` a credential alone), the answer's shape."""
+    shapes = {} if shape is None else {status: {"model": shape}}
+    return {"openapi_extra": {"x-permission": name}, "response_model": None, "responses": shapes}
 
 
 def context_of(request: Request) -> Context:
@@ -138,14 +168,16 @@ def context_of(request: Request) -> Context:
 
 
 def principal_of(request: Request, *, again: bool = False) -> Principal:
-    """Who asks; asked of the catalog once a request, or `again` in a stream. Two credentials that differ are no credential."""
+    """Who asks; looked up once a request, or `again` in a stream. Two credentials are no credential."""
     known: Principal | None = getattr(request.state, "principal", None)
     if known is not None and not again:
         return known
-    if len(request.headers.getlist("authorization")) > 1 or len(request.headers.getlist("x-api-key")) > 1:
+    headers, context = request.headers, context_of(request)
+    if len(headers.getlist("authorization")) + len(headers.getlist("x-api-key")) > 1:
         raise Problem("syntax", "Send one credential.")
-    client = request.client.host if request.client else None
-    found = authenticate(context_of(request).installation, request.headers.get("authorization"), request.headers.get("x-api-key"), client)
+    given = (headers.get("authorization"), headers.get("x-api-key"), request.client.host if request.client else None)
+    key = ("principal", sha256(repr(given).encode()).digest())
+    found = context.decisions.once(key, lambda: authenticated(context.installation, *given))
     request.state.principal = found
     return found
 
@@ -187,28 +219,41 @@ def entered(request: Request, ws: str, needed: str, *, again: bool = False) -> E
 
 def asked(request: Request, permission: str) -> Asked:
     """Principal, then workspace, then tenant, then its current version: each step may refuse."""
-    context = context_of(request)
-    principal = principal_of(request)
-    workspace = workspace_of(context.installation, principal, request.headers.get("x-workspace-id"))
-    tenant = tenant_of(context.installation, principal, workspace, request.headers.get("x-tenant-id"))
-    principal.require(permission)
-    ref, version = slice_of(context.installation, workspace, tenant)
-    return Asked(context, principal, workspace, tenant, ref, version)
+    timing, context, principal = Timing(), context_of(request), principal_of(request)
+    named = request.headers.get("x-workspace-id"), request.headers.get("x-tenant-id")
+
+    def decide() -> tuple[tuple[WorkspaceRow, TenantRow, SliceRef, VersionRow], None]:
+        workspace = workspace_of(context.installation, principal, named[0])
+        tenant = tenant_of(context.installation, principal, workspace, named[1])
+        principal.require(permission)
+        return (workspace, tenant, *slice_of(context.installation, workspace, tenant)), None
+
+    # One decision, not several: parts of different age could add up to an access that never was.
+    found = context.decisions.once(("asked", principal, permission, named), decide)
+    return Asked(context, principal, *found, timing)
 
 
 def wanted_format(request: Request) -> str:
-    """json, arrow, csv or parquet, by `?format=`, else by Accept. Raises Problem `not_acceptable`."""
+    """json, arrow, csv or parquet, by `?format=`, else by Accept (RFC 9110, 12.5.1). Raises Problem `not_acceptable`."""
     named = request.query_params.get("format")
     if named is not None:
         if named not in MEDIA:
             raise Problem("not_acceptable", "Formats are json, arrow, csv and parquet.")
         return named
-    accept = request.headers.get("accept", "*/*")
-    for part in accept.split(","):
-        kind = part.split(";")[0].strip()
-        if kind in ("*/*", "application/*", "application/json"):
-            return "json"
-        for name, media in MEDIA.items():
-            if kind == media.split(";")[0]:
-                return name
+    offered = {media.split(";")[0]: name for name, media in MEDIA.items()}
+    offered |= {"*/*": "json", "application/*": "json", "text/*": "csv"}
+    wanted = [_weighed(part) for part in request.headers.get("accept", "*/*").split(",")]
+    for kind, _ in sorted((w for w in wanted if w[1] > 0), key=lambda w: -w[1]):
+        if kind in offered:
+            return offered[kind]
     raise Problem("not_acceptable", "Formats are json, arrow, csv and parquet.")
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    """A media range and its quality; a quality that is no number counts as none."""
+    kind, *parameters = (p.strip() for p in part.split(";"))
+    quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+    try:
+        return kind.lower(), float(quality)
+    except ValueError:
+        return kind.lower(), 0.0

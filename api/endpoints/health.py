@@ -11,19 +11,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.control.health import STATES, Health, health
 from api.endpoints.context import Context, context_of, permission, principal_of
+from api.endpoints.shapes import Alive, Ready
 from api.serving.metrics import MEDIA
 from api.serving.problems import Problem
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", openapi_extra=permission("public"))
+@router.get("/healthz", **permission("public", Alive))
 def get_healthz() -> dict[str, str]:
     """The process lives."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", openapi_extra=permission("public"))
+@router.get("/readyz", **permission("public", Ready))
 def get_readyz(request: Request) -> dict[str, Any]:
     """200 while slices can be served. How many workspaces' last runs failed is in the body, not in the status."""
     try:
@@ -33,7 +34,7 @@ def get_readyz(request: Request) -> dict[str, Any]:
     return {"status": "ready", "last_runs_failed": sum(h.failed for h in found)}
 
 
-@router.get("/metrics", openapi_extra=permission("usage:view"), response_class=Response)
+@router.get("/metrics", response_class=Response, **permission("usage:view"))
 def get_metrics(request: Request) -> Response:
     """Figures for Prometheus: for a key of the installation alone, because they say which workspaces there are and how many slices."""
     context, principal = context_of(request), principal_of(request)

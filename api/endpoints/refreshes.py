@@ -15,6 +15,7 @@ from api.control.idempotency import Reply, once
 from api.control.status import run_facts
 from api.endpoints.context import Entered, enter, entered, permission
 from api.endpoints.lists import Paged, listed
+from api.endpoints.shapes import ListOf, Run
 from api.endpoints.stream import Step, stream
 from api.serving.problems import Problem
 from engine.catalog import runs
@@ -34,7 +35,7 @@ class RefreshRequest(BaseModel):
     full: bool = False
 
 
-@router.post("", status_code=202, openapi_extra=permission("refresh:run"))
+@router.post("", status_code=202, **permission("refresh:run", Run, 202))
 def start_refresh(
     request: Request, ws: str, body: RefreshRequest | None = None, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
@@ -52,7 +53,7 @@ def start_refresh(
     return JSONResponse(reply.body, reply.status, {"Location": reply.location or ""})
 
 
-@router.get("", openapi_extra=permission("routes:view"))
+@router.get("", **permission("routes:view", ListOf[Run]))
 def list_refreshes(request: Request, ws: str, page: Paged, state: State | None = None) -> dict[str, Any]:
     """Runs, newest first."""
     found = entered(request, ws, "routes:view")
@@ -64,13 +65,13 @@ def list_refreshes(request: Request, ws: str, page: Paged, state: State | None =
     return listed(data, more)
 
 
-@router.get("/{run}", openapi_extra=permission("routes:view"))
+@router.get("/{run}", **permission("routes:view", Run))
 def get_refresh(request: Request, ws: str, run: str) -> dict[str, Any]:
     """One run with its stages."""
     return _read(entered(request, ws, "routes:view"), run)
 
 
-@router.get("/{run}/events", openapi_extra=permission("routes:view"), response_class=StreamingResponse)
+@router.get("/{run}/events", response_class=StreamingResponse, **permission("routes:view"))
 async def get_refresh_events(
     request: Request, ws: str, run: str, last_event_id: Annotated[str | None, Header(description="The last event that was seen")] = None
 ) -> Response:

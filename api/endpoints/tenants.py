@@ -11,6 +11,7 @@ from api.control.access import tenant_of
 from api.control.tenants import tenant_facts
 from api.endpoints.context import enter, entered, permission
 from api.endpoints.lists import Paged, listed
+from api.endpoints.shapes import ListOf, TenantShape
 from engine.catalog import versions
 from engine.catalog.tables import TenantRow
 
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/v1/workspaces/{ws}", tags=["tenants"], dependencies=
 State = Literal["expected", "building", "active", "withheld", "suspended", "gone", "archived", "erased"]
 
 
-@router.get("/tenants", openapi_extra=permission("tenants:view"))
+@router.get("/tenants", **permission("tenants:view", ListOf[TenantShape]))
 def list_tenants(request: Request, ws: str, page: Paged, state: State | None = None) -> dict[str, Any]:
     """Tenants, newest first."""
     found = entered(request, ws, "tenants:view")
@@ -30,7 +31,7 @@ def list_tenants(request: Request, ws: str, page: Paged, state: State | None = N
     return listed(data, more)
 
 
-@router.get("/tenants/{t:path}", openapi_extra=permission("tenants:view"))
+@router.get("/tenants/{t:path}", **permission("tenants:view", TenantShape))
 def get_tenant(request: Request, ws: str, t: str) -> dict[str, Any]:
     """One tenant, by id or key."""
     found = entered(request, ws, "tenants:view")

@@ -39,6 +39,7 @@ CODES: dict[str, tuple[int, str]] = {
     "statement_memory": (422, "The statement needs too much memory"),
     "internal": (500, "Something went wrong on our side"),
     "not_ready": (503, "The server is not ready"),
+    "workspace_unreadable": (503, "The workspace's files cannot be read"),
     "slice_not_ready": (503, "The slice is not built yet"),
     "slice_withheld": (503, "The slice is withheld until it is built anew"),
     "slice_unusable": (503, "The slice cannot be opened"),

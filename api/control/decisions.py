@@ -1,0 +1,67 @@
+"""What the catalog said of a caller, remembered for as long as nobody writes to the catalog.
+
+SQLite's `PRAGMA data_version` changes with every commit of another connection, so a revoked key, a suspended tenant and a new
+publication are seen by the very next request, at the cost of microseconds. What depends on time carries its own end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from api.control.access import Principal, authenticate, credential
+from engine.catalog.keys import find_key
+from slices.installation import Installation
+
+V = TypeVar("V")
+
+
+class Decisions:
+    """Values by key, all forgotten when the catalog changes; at most `most`. Refusals are not kept."""
+
+    def __init__(self, installation: Installation, most: int = 4_096) -> None:
+        self._clock, self._most = installation.clock, most
+        engine = installation.catalog.engine
+        # Its own connection: it never writes, so it sees the commits of all others. Another kind of catalog has no such number.
+        self._watch = sqlite3.connect(str(engine.url.database), check_same_thread=False) if engine.dialect.name == "sqlite" else None
+        self._lock = threading.Lock()
+        self._version = -1
+        self._kept: dict[Hashable, tuple[datetime | None, Any]] = {}
+
+    def once(self, key: Hashable, decide: Callable[[], tuple[V, datetime | None]]) -> V:
+        """The value of `decide`, which also says until when it is true at most; what `decide` raises is raised."""
+        version = self._now()
+        if version is not None:
+            found = self._kept.get(key)
+            if found is not None and (found[0] is None or self._clock() < found[0]):
+                value: V = found[1]
+                return value
+        value, until = decide()
+        if version is not None:
+            with self._lock:
+                if version == self._version and len(self._kept) < self._most:
+                    self._kept[key] = (until, value)
+        return value
+
+    def _now(self) -> int | None:
+        """The catalog's version; a new one forgets everything. A full memory starts anew as well."""
+        if self._watch is None:
+            return None
+        with self._lock:
+            ((version,),) = self._watch.execute("PRAGMA data_version").fetchall()
+            if version != self._version or len(self._kept) >= self._most:
+                self._version, self._kept = version, {}
+            return int(version)
+
+
+def authenticated(
+    installation: Installation, authorization: str | None, api_key: str | None, address: str | None
+) -> tuple[Principal, datetime | None]:
+    """The principal of a key, and when the key ends. Raises Problem as `authenticate` does."""
+    principal = authenticate(installation, authorization, api_key, address)
+    with installation.catalog.read() as session:
+        found = find_key(session, credential(authorization, api_key))
+    return principal, found[0].expires_at if found is not None else installation.clock()

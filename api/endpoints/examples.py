@@ -1,0 +1,146 @@
+"""One example for each operation of the API's document: operationId → media type → what is answered, and what is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_VERSION, _AS_OF = "sv_01m86k7g7cfxgb66vjgqbxjxdp", "2026-11-24T10:57:05.103747Z"
+_WORKSPACE = "ws_01m86k7f60e5vtm4w8yr2c9jqh"
+_META = {"slice_version": _VERSION, "as_of": _AS_OF, "row_count": 2, "truncated": False}
+_ROWS = {
+    "columns": [{"name": "status", "type": "VARCHAR", "encoding": "string"}, {"name": "orders", "type": "BIGINT", "encoding": "string"}],
+    "rows": [["open", "12"], ["paid", "340"]],
+    "meta": _META,
+}
+_TENANT = {
+    "id": "tn_01m86k7fbm3j2v8q5t4xw7ydze",
+    "key": "42",
+    "slug": "acme",
+    "name": "Acme",
+    "state": "active",
+    "as_of": _AS_OF,
+    "version": _VERSION,
+    "rows": 9120,
+    "bytes": 536576,
+    "created_at": "2026-11-01T08:00:00.000000Z",
+}
+_RUN: dict[str, Any] = {
+    "id": "rn_01m86k7fqs8n6p3c1d5hg2bzka",
+    "created_at": "2026-11-24T10:57:00.000000Z",
+    "run": "rn_01m86k7fqs8n6p3c1d5hg2bzka",
+    "state": "queued",
+    "trigger": "api",
+    "requested_at": "2026-11-24T10:57:00.000000Z",
+    "started_at": None,
+    "finished_at": None,
+    "seconds": 0,
+    "error": None,
+    "message": None,
+    "totals": {},
+    "stages": [],
+}
+_STAGE = {"name": "extract", "seconds": 1.2, "cpu_seconds": 0.9, "rows": 9120, "peak_mb": 212}
+_ENDED = _RUN | {
+    "state": "succeeded",
+    "started_at": "2026-11-24T10:57:01.000000Z",
+    "finished_at": "2026-11-24T10:57:09.000000Z",
+    "seconds": 7.9,
+    "totals": {"tables": 12, "rows": 9120, "built": 3, "unchanged": 39, "failed": 0, "withheld": 0, "quarantined": 1},
+    "stages": [_STAGE],
+}
+_DASHBOARD = {"id": "sales", "slug": "sales", "title": "Sales", "description": None}
+_JSON = "application/json"
+
+
+def _list(*items: Any) -> dict[str, Any]:
+    return {"data": list(items), "has_more": False, "next_cursor": None}
+
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "list_dashboards": {_JSON: _list(_DASHBOARD)},
+    "get_dashboard": {
+        _JSON: _DASHBOARD
+        | {
+            "slice_version": _VERSION,
+            "as_of": _AS_OF,
+            "parameters": {
+                "region": {
+                    "type": "select",
+                    "title": "Region",
+                    "default": None,
+                    "multiple": True,
+                    "locked": False,
+                    "options": [{"value": "EMEA", "label": "EMEA"}],
+                }
+            },
+            "panels": {"orders": {"title": "Orders", "description": None, "chart": {"type": "table"}, "format": {}}},
+            "tiles": [{"panel": "orders", "x": 0, "y": 0, "w": 12, "h": 4}],
+        }
+    },
+    "get_panel": {_JSON: _ROWS, "text/csv": "status,orders\nopen,12\npaid,340\n"},
+    "post_data": {_JSON: {"panels": {"orders": _ROWS}}},
+    "post_query": {_JSON: _ROWS, "text/csv": "status,orders\nopen,12\npaid,340\n"},
+    "get_schema": {
+        _JSON: {
+            "data": [
+                {
+                    "name": "main.orders",
+                    "comment": "one row an order",
+                    "rows": 352,
+                    "columns": [{"name": "id", "type": "BIGINT", "source_type": "bigint", "comment": None}],
+                }
+            ],
+            "slice_version": _VERSION,
+            "as_of": _AS_OF,
+        }
+    },
+    "get_slice": {_JSON: {"manifest": 1, "version": _VERSION, "as_of": _AS_OF, "rows": 9120, "bytes": 536576, "tables": {}}},
+    "get_slice_file": {},
+    "get_version_file": {"application/vnd.duckdb": "the bytes of the file"},
+    "get_me": {
+        _JSON: {
+            "principal": {"id": "ky_01m86k7fh2r9s4t6v8w0x1y3z5", "type": "key", "label": "website"},
+            "scope": {"type": "tenant", "workspace": {"id": _WORKSPACE, "slug": "acme", "name": "Acme Analytics"}},
+            "permissions": ["dashboard:view", "query:panel"],
+            "tenant": {"id": _TENANT["id"], "key": "42", "name": "Acme"},
+        }
+    },
+    "list_tenants": {_JSON: _list(_TENANT)},
+    "get_tenant": {_JSON: _TENANT},
+    "start_refresh": {_JSON: _RUN},
+    "list_refreshes": {_JSON: _list(_ENDED)},
+    "get_refresh": {_JSON: _ENDED},
+    "get_refresh_events": {
+        "text/event-stream": 'id: 3\nevent: stage\ndata: {"name":"extract","seconds":1.2,"cpu_seconds":0.9,"rows":9120,"peak_mb":212}\n\n'
+    },
+    "get_healthz": {_JSON: {"status": "ok"}},
+    "get_readyz": {_JSON: {"status": "ready", "last_runs_failed": 0}},
+    "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
+}
+BODIES: dict[str, Any] = {
+    "post_data": {"parameters": {"region": ["EMEA"], "period": "2026-01-01/2026-02-01"}, "panels": ["orders"]},
+    "post_query": {"sql": "select status, count(*) as orders from orders where total >= $floor group by all", "parameters": {"floor": 10}},
+    "start_refresh": {"tenants": ["key:42"], "full": False},
+}
+LOCATIONS = {
+    "get_slice_file": f"/v1/slices/{_VERSION}/acme.duckdb",
+    "start_refresh": f"/v1/workspaces/{_WORKSPACE}/refreshes/{_RUN['id']}",
+}
+PARAMETERS: dict[str, Any] = {
+    "slug": "sales",
+    "panel": "orders",
+    "version": _VERSION,
+    "name": "acme-20261124T105705Z",
+    "ws": "acme",
+    "t": "key:42",
+    "run": _RUN["id"],
+}
+PROBLEM = {
+    "type": "urn:slicehouse:problem:param_invalid",
+    "title": "A parameter's value does not fit",
+    "status": 422,
+    "detail": "period is two dates, 2026-01-01/2026-02-01; the end is not included",
+    "code": "param_invalid",
+    "request_id": "5f0c2b1e9d6a4c7f8e3b2a1d0c9f8e7d",
+    "errors": [{"pointer": "/parameters/period", "code": "param_invalid", "detail": "period is two dates"}],
+}

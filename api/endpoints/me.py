@@ -1,0 +1,32 @@
+"""Who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+
+from api.control.access import workspace_of
+from api.endpoints.context import context_of, enter, permission, principal_of
+from api.endpoints.shapes import Me
+from engine.catalog.tables import TenantRow
+
+router = APIRouter(prefix="/v1", tags=["me"], dependencies=[Depends(enter)])
+
+
+@router.get("/me", **permission("any", Me))
+def get_me(request: Request) -> dict[str, Any]:
+    """Principal, scope, permissions, tenant."""
+    principal, installation = principal_of(request), context_of(request).installation
+    workspace = workspace_of(installation, principal, request.headers.get("x-workspace-id")) if principal.workspace_id else None
+    with installation.catalog.read() as session:
+        tenant = session.get(TenantRow, principal.tenant_id) if principal.tenant_id else None
+    return {
+        "principal": {"id": principal.id, "type": principal.type, "label": principal.label},
+        "scope": {
+            "type": principal.scope,
+            "workspace": {"id": workspace.id, "slug": workspace.slug, "name": workspace.name} if workspace else None,
+        },
+        "permissions": sorted(principal.permissions),
+        "tenant": {"id": tenant.id, "key": tenant.key, "name": tenant.name} if tenant else None,
+    }

@@ -1,0 +1,232 @@
+"""The shapes of answers, for the API's document; a test holds real answers against them. Answers are not made from these models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldProblem(_Shape):
+    """One wrong field."""
+
+    pointer: str = Field(description="a JSON pointer into the body, or /parameter")
+    code: str
+    detail: str
+
+
+class ProblemBody(_Shape):
+    """What went wrong (RFC 9457). `code` is one of docs/errors.md."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem]
+
+
+class Column(_Shape):
+    """A column of an answer. `type` is DuckDB's name, `encoding` says how values are written in JSON."""
+
+    name: str
+    type: str
+    encoding: Literal["number", "boolean", "string", "base64", "json"]
+
+
+class Meta(_Shape):
+    """Which version answered, and whether rows were cut off."""
+
+    slice_version: str
+    as_of: datetime
+    row_count: int
+    truncated: bool
+
+
+class Data(_Shape):
+    """A statement's rows."""
+
+    columns: list[Column]
+    rows: list[list[Any]]
+    meta: Meta
+
+
+class PanelProblem(_Shape):
+    """A panel that failed, in its place."""
+
+    problem: ProblemBody
+
+
+class ManyData(_Shape):
+    """Panels by their slugs."""
+
+    panels: dict[str, Data | PanelProblem]
+
+
+class DashboardSummary(_Shape):
+    """A dashboard in a list."""
+
+    id: str
+    slug: str
+    title: str
+    description: str | None
+
+
+class Option(_Shape):
+    """A value that a select offers."""
+
+    value: str
+    label: str
+
+
+class ParameterShape(_Shape):
+    """A parameter, its default and its options resolved for this tenant."""
+
+    type: Literal["date_range", "select", "number", "text"]
+    title: str
+    default: Any
+    multiple: bool
+    locked: bool
+    options: list[Option]
+
+
+class PanelShape(_Shape):
+    """A panel; `sql` is there for those who may edit."""
+
+    title: str
+    description: str | None
+    chart: dict[str, Any]
+    format: dict[str, str]
+    sql: str | None = None
+
+
+class DashboardShape(DashboardSummary):
+    """A dashboard bound to one tenant."""
+
+    slice_version: str
+    as_of: datetime
+    parameters: dict[str, ParameterShape]
+    panels: dict[str, PanelShape]
+    tiles: list[dict[str, Any]]
+
+
+class SchemaTable(_Shape):
+    """A table of the slice."""
+
+    name: str
+    comment: str | None
+    rows: int
+    columns: list[dict[str, Any]]
+
+
+class SchemaShape(_Shape):
+    """All tables of the slice."""
+
+    data: list[SchemaTable]
+    slice_version: str
+    as_of: datetime
+
+
+class TenantShape(_Shape):
+    """A tenant."""
+
+    id: str
+    key: str
+    slug: str
+    name: str
+    state: Literal["expected", "building", "active", "withheld", "suspended", "gone", "archived", "erased"]
+    as_of: datetime | None
+    version: str | None
+    rows: int | None
+    bytes: int | None
+    created_at: datetime
+
+
+class Stage(_Shape):
+    """A stage of a run that has ended."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float
+    rows: int
+    peak_mb: int
+
+
+class Run(_Shape):
+    """A refresh."""
+
+    id: str
+    run: str
+    state: Literal["queued", "running", "succeeded", "failed", "stopped"]
+    trigger: str
+    created_at: datetime
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    seconds: float
+    error: str | None
+    message: str | None
+    totals: dict[str, Any]
+    stages: list[Stage]
+
+
+class ListOf(_Shape, Generic[T]):
+    """A page of a list; the next one is asked with `cursor`."""
+
+    data: list[T]
+    has_more: bool
+    next_cursor: str | None
+
+
+class Named(_Shape):
+    """Something with a name."""
+
+    id: str
+    key: str | None = None
+    slug: str | None = None
+    name: str
+
+
+class PrincipalShape(_Shape):
+    """Who asks."""
+
+    id: str
+    type: str
+    label: str
+
+
+class ScopeShape(_Shape):
+    """What the principal reaches."""
+
+    type: Literal["installation", "workspace", "subtree", "tenant"]
+    workspace: Named | None
+
+
+class Me(_Shape):
+    """The caller."""
+
+    principal: PrincipalShape
+    scope: ScopeShape
+    permissions: list[str]
+    tenant: Named | None
+
+
+class Alive(_Shape):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Ready(_Shape):
+    """Slices can be served; the last runs of so many workspaces failed."""
+
+    status: Literal["ready"]
+    last_runs_failed: int
