@@ -13,6 +13,7 @@ from typing import Literal
 from engine.columns import ColumnPlan
 from engine.graph import Edge, reached
 from engine.infer.actors import is_person
+from engine.infer.words import same_word, words_of
 from engine.names import SliceName
 from engine.schema import Schema, TableName
 
@@ -204,14 +205,25 @@ class _OwnerGraph:
     def _above(self, table: TableName) -> str | None:
         """Whether a table that only inferred edges place looks like one of several tenants: they point at it, or a table joins it to them."""
         ways = self.candidates(table)
-        if any(e.origin != "inferred" or e.parent == self.tenant for e in ways):
+        if any(e.origin != "inferred" for e in ways):
+            return None
+        joining = next((t.name for t in self.schema if is_person(table.table) and self._is_named_for(t.name, table)), None)
+        if joining is not None:
+            return f"{joining.table} may put a row into several tenants: through: {joining.table}, or confirm with via:"
+        if any(e.parent == self.tenant for e in ways):
             return None
         if any(e.parent == table for e in self.of.get(self.tenant, ())):
             return f"the tenant table points at it, so a row may be several tenants': confirm {ways[0].label} with via:"
-        joining = next((t for t in self.schema if self._joins(t.name, table)), None)
+        joining = next((t.name for t in self.schema if self._joins(t.name, table)), None)
         if joining is not None:
-            return f"{joining.name.table} puts a row into several tenants: through: {joining.name.table}, or confirm with via:"
+            return f"{joining.table} puts a row into several tenants: through: {joining.table}, or confirm with via:"
         return None
+
+    def _is_named_for(self, joining: TableName, table: TableName) -> bool:
+        """Whether a table's name is that of people and of the tenant table together: company_user."""
+        words = words_of(joining.table)
+        both = (words_of(table.table)[-1], words_of(self.tenant.table)[-1])
+        return joining not in (table, self.tenant) and len(words) > 1 and all(any(same_word(w, b) for w in words) for b in both)
 
     def _joins(self, joining: TableName, table: TableName) -> bool:
         """Whether a table's key is a column that points at `table` and one that points at the tenant table."""

@@ -52,7 +52,11 @@ def canonical_type(text: str) -> str:
     upper = re.sub(r"\s*([(),])\s*", r"\1", upper).replace("NUMERIC", "DECIMAL")
     name = _ALIASES.get(upper, upper)
     decimal = decimal_size(name)
-    if name in _CLASSES or name in LANDED_AS_TEXT or (decimal and 0 < decimal[0] <= 38 and decimal[1] <= decimal[0]):
+    if (
+        (name in _CLASSES and name != "HUGEINT")
+        or name in LANDED_AS_TEXT
+        or (decimal and 0 < decimal[0] <= 38 and decimal[1] <= decimal[0])
+    ):
         return name
     raise ValueError(f"{text!r} is no type to read a column as; text, double, bigint, decimal(38,6), date, timestamp, … are")
 

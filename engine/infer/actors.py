@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
+from engine.infer.vocabulary import BY, NOUNS, OWNERS, PEOPLE, ROLES, THINGS
 from engine.infer.words import Words, forms, words_of
-
-_PEOPLE = frozenset(
-    ["user", "person", "people", "employee", "staff", "member", "agent", "operator", "contact_person", "salesperson", "profile", "worker", "login", "admin", "benutzer", "mitarbeiter", "anwender", "usuario", "empleado", "persona", "utilisateur", "employe", "personne", "individual"]
-)
-_ROLES = frozenset(
-    ["author", "creator", "created", "updated", "modified", "changed", "edited", "deleted", "removed", "approved", "approver", "approve", "reviewed", "reviewer", "review", "assignee", "assigned", "assign", "assignor", "invited", "inviter", "invite", "sender", "sent", "closed", "closer", "merged", "merger", "resolved", "resolver", "triggered", "requested", "requester", "requestor", "reporter", "reported", "editor", "uploaded", "uploader", "published", "publisher", "archived", "archiver", "locked", "completed", "cancelled", "canceled", "verified", "submitter", "submitted", "signed", "processed", "handled", "manager", "supervisor", "salesrep", "rep", "recorder", "performed", "performer", "entered", "actor", "initiator", "responsible", "responder", "moderator", "modifier", "updater", "deleter", "commenter", "poster", "posted", "last_editor", "receiver", "recipient", "issued", "issuer", "granted", "granter", "impersonator", "autor", "ersteller", "erstellt", "bearbeiter", "geaendert", "angelegt", "verantwortlich", "zustaendig", "creado", "creador", "modificado", "aprobado", "responsable", "cree", "modifie", "valid"]
-)
-_OWNERS = frozenset(["owner", "holder", "participant", "attendee", "recipient", "follower", "watcher", "subscriber"])
-_THINGS = frozenset(
-    ["number", "folder", "server", "customer", "header", "parameter", "filter", "layer", "provider", "container", "identifier", "register", "letter", "paper", "character", "computer", "router", "cluster", "supplier", "tracker", "vendor", "factor", "sensor", "trigger", "buffer", "voucher", "banner", "printer", "charter", "chapter", "master", "counter", "offer", "transfer", "order", "member", "partner", "newsletter", "carrier", "manufacturer", "retailer", "reseller", "broker", "dealer", "employer", "publisher", "career", "center", "centre", "cover", "driver", "feeder", "meter", "monitor", "motor", "folder", "former", "other", "parser", "marker"]
-)
-_BY = frozenset(["by", "von", "por", "par", "durch"])
 
 
 def is_person(table: str) -> bool:
@@ -24,7 +13,7 @@ def is_person(table: str) -> bool:
     (True, False, True)
     """
     words = words_of(table)
-    return bool(words) and not forms(words[-1]).isdisjoint(_PEOPLE)
+    return bool(words) and not forms(words[-1]).isdisjoint(PEOPLE)
 
 
 def names_an_actor(column: str) -> bool:
@@ -38,12 +27,17 @@ def names_an_actor(column: str) -> bool:
 
 def names_a_role(words: Words) -> bool:
     """The same for words."""
-    return says_by_whom(words) or any(w in _ROLES for w in words)
+    return says_by_whom(words) or any(w in ROLES for w in words)
 
 
 def says_by_whom(words: Words) -> bool:
     """`created_by`, `erstellt_von`."""
-    return any(w in _BY for w in words[-2:])
+    return any(w in BY for w in words[-2:])
+
+
+def is_a_role(words: Words) -> bool:
+    """Whether the words are one noun for somebody who acts: a column `creator`, without any `_id`."""
+    return len(words) == 1 and words[0] in NOUNS
 
 
 def means_a_person(words: Words) -> bool:
@@ -51,7 +45,7 @@ def means_a_person(words: Words) -> bool:
     last = words[-2] if len(words) > 1 and words[-1] == "to" else words[-1]
     return (
         says_by_whom(words)
-        or last in _ROLES
-        or last in _OWNERS
-        or (len(last) >= 6 and last.endswith(("er", "or", "ee")) and last not in _THINGS)
+        or last in ROLES
+        or last in OWNERS
+        or (len(last) >= 6 and last.endswith(("er", "or", "ee")) and last not in THINGS)
     )

@@ -12,30 +12,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from engine.graph import Edge
-from engine.infer.actors import is_person, means_a_person, says_by_whom
+from engine.infer.actors import is_a_role, is_person, means_a_person, says_by_whom
 from engine.infer.naming import Named, by_last_word, is_generic, is_key_like, named_tables, presumed_key
-from engine.infer.words import MARKERS, WEAK_MARKERS, Words, forms, joined, same_word, same_words, shortened, without_marker, words_of
+from engine.infer.vocabulary import (
+    ABOVE,
+    BASE,
+    FOR_NOW,
+    FOREIGN,
+    LIKELY,
+    MARKERS,
+    NO_TABLE,
+    ROLE_WORDS,
+    SELF,
+    SIDES,
+    TRANSLATIONS,
+    WEAK_MARKERS,
+)
+from engine.infer.words import Words, forms, joined, same_word, same_words, shortened, without_marker, words_of
 from engine.schema import Column, Schema, TableName
 
 LEAST = 0.5
-
-_FOREIGN = frozenset(
-    ["external", "ext", "remote", "foreign", "stripe", "paypal", "braintree", "adyen", "gocardless", "xero", "netsuite", "hubspot", "salesforce", "shopify", "google", "github", "gitlab", "facebook", "twitter", "slack", "twilio", "aws", "apple", "azure", "auth0", "okta", "saml", "ldap", "provider", "legacy", "upstream", "webhook", "session", "trace", "request", "correlation", "idempotency"]
-)
-_NO_TABLE = frozenset(
-    ["order", "version", "position", "level", "state", "rank", "sort", "priority", "number", "size", "date", "time", "value", "score", "total", "amount", "duration", "age", "year", "month", "day", "hour", "rate", "type", "name", "title", "description", "text", "code", "count", "index", "limit", "weight", "height", "width", "length", "color", "note", "notes", "comment", "message", "content", "body", "data", "status"]
-)
-_SELF = frozenset(
-    ["parent", "ancestor", "root", "superior", "super", "original", "previous", "next", "predecessor", "successor", "master", "replaced", "replaces", "duplicate", "supersedes", "padre", "pere", "uebergeordnet"]
-)
-_SIDES = frozenset(["from", "to", "a", "b", "source", "target", "old", "new", "parent", "child", "src", "dst", "default", "item", "pack"])
-_ROLE_WORDS = frozenset(
-    ["billing", "shipping", "delivery", "invoice", "invoicing", "mailing", "postal", "legal", "parent", "child", "source", "target", "from", "to", "old", "new", "default", "primary", "secondary", "main", "original", "origin", "destination", "current", "previous", "prev", "next", "last", "first", "final", "initial", "root", "home", "local", "remote", "base", "master", "related", "linked", "own", "owner", "owning", "managing", "manager", "sales", "account", "assigned", "responsible", "internal", "main", "sub", "alternative", "alternate", "alt", "backup", "fallback", "preferred", "replaced", "replacing", "replacement", "duplicate", "merged", "starting", "ending", "start", "end", "pickup", "dropoff", "buyer", "seller", "sender", "receiver", "recipient", "payer", "payee", "host", "guest", "requester", "reviewer", "author", "creator", "lead", "credit", "debit", "left", "right", "upper", "lower", "top", "bottom", "left", "outer", "inner", "other", "another", "same", "latest", "recent", "active", "favorite", "home", "away"]
-)
-_LIKELY = frozenset(["default", "new", "old", "current", "last", "first", "initial", "final", "previous", "next", "latest"])
-_FOR_NOW = frozenset(["current", "default", "active", "last", "selected", "preferred", "recent", "latest", "home", "favorite", "favourite"])
-_TRANSLATIONS = frozenset(["lang", "langs", "translation", "translations", "i18n", "l10n", "text", "texts", "locale", "locales", "shop"])
-_ABOVE = frozenset(["manager", "supervisor", "boss", "reports", "superior", "chief", "vorgesetzter", "jefe"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +75,27 @@ class _Finder:
         self.tenant = tenant
         self.spread = Counter(c.name for n in self.tables.values() for c in n.table.columns)
         self.entities = {form for n in self.tables.values() for form in joined(n.bare)}
+        self.bare_style = self._points_without_marker() >= max(5, len(self.tables) // 5)
         self.pairs = {(t.name, c) for t in self.tables.values() for c in _polymorphic_ids(t)}
+
+    def _points_without_marker(self) -> int:
+        """How many integer columns are named like a table, and like nothing else."""
+        return sum(
+            c.key_class == "integer"
+            and without_marker(words := words_of(c.name))[1] == "none"
+            and not joined(words).isdisjoint(self.entities)
+            and words[-1] not in NO_TABLE
+            for n in self.tables.values()
+            for c in n.table.columns
+        )
 
     def is_entity(self, words: Words) -> bool:
         """Whether these words are the name of a table."""
         return not joined(words).isdisjoint(self.entities)
+
+    def for_identifiers(self, column: Column) -> bool:
+        """Whether a column has a type that only identifiers have: uuid, or a text of the length of one."""
+        return column.key_class == "uuid" or re.search(r"\((22|24|25|26|32|36)\)", column.source_type) is not None
 
     # ── one column ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,6 +108,8 @@ class _Finder:
         if own_key == (column.name,) and (is_generic(words) or self._is_own(named, words)):
             return None
         matches = [m for m in self._matches(named, column, words) if self._fits(column, m)]
+        if words != (whole := words_of(column.name)):
+            matches += [m for m in self._matches(named, column, whole) if self._fits(column, m) and m.rule == "whole"]
         if not matches:
             return None
         best = max(matches, key=lambda m: (m.score, m.parent.name.schema == named.name.schema, -len(m.parent.words), m.parent.name))
@@ -108,7 +122,8 @@ class _Finder:
 
     def _is_own(self, named: Named, words: Words) -> bool:
         stem, _ = without_marker(words)
-        return same_words(stem, named.bare) or same_words(stem, named.words) or same_words(stem, named.bare[-len(stem) :])
+        glued = len(stem) == 1 and len(named.bare) == 1 and any(n.startswith(stem[0]) for n in joined(named.bare))
+        return same_words(stem, named.bare) or same_words(stem, named.words) or glued
 
     def _fits(self, column: Column, match: Match) -> bool:
         key = match.parent.table.column(match.key)
@@ -123,7 +138,7 @@ class _Finder:
             return []
         found = self._by_name(named, column, stem, marker)
         found += self._by_name(named, column, words, "none") if marker == "weak" and not found else []
-        if not found and len(stem) > 1 and stem[0] in _LIKELY:
+        if not found and len(stem) > 1 and stem[0] in LIKELY:
             found = [replace(m, score=m.score - 0.01) for m in self._by_name(named, column, stem[1:], marker)]
         found = [m for m in found if not (m.parent is named and (m.key == column.name or m.rule in ("whole", "tail", "own")))]
         found += self._to_itself(named, stem, marker)
@@ -131,7 +146,10 @@ class _Finder:
             found += self._to_people(named, column, stem, marker)
         if not any(m.score > 0.6 for m in found):
             found += self._by_short_form(named, column, stem, marker)
-        return found
+        if not any(m.score > 0.6 for m in found) and len(stem) == 1 and marker == "strong":
+            found += self._glued(named, column, stem[0])
+        own = same_words(stem, named.bare) or same_words(stem, named.words)
+        return [m for m in found if not (m.parent is named and m.key == column.name) and not (own and m.rule != "self")]
 
     def _by_name(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
         own = (*named.bare, *stem)
@@ -160,16 +178,16 @@ class _Finder:
             rule, score, why = "whole", 0.99, f"{column.name} is the name of {parent.name.table}"
         elif any(joined((*_singular(own), *stem)) & joined(w) for own in (named.bare, named.bare[-1:]) for w in (parent.bare, last) if w):
             rule, score, why = "own", 0.988, f"{column.name} of {named.name.table} is {parent.name.table}"
-        elif head and (front or all(w in _SIDES or w.isdigit() for w in stem[head:])):
+        elif head and (front or all(w in SIDES or w.isdigit() for w in stem[head:])):
             rule, score, why = "role", 0.986 + 0.001 * head, f"{column.name} is {parent.name.table} in the role {' '.join(stem[head:])}"
-            score = 0.9 if parent.name == self.tenant and set(stem[head:]) & _FOR_NOW else score
+            score = 0.9 if parent.name == self.tenant and set(stem[head:]) & FOR_NOW else score
         elif tail:
             role = stem[:-tail]
-            score = (0.985 if not set(role) & _FOREIGN else 0.3) - (0.1 if front else 0.0)
+            score = (0.985 if not set(role) & FOREIGN else 0.3) - (0.1 if front else 0.0)
             rule, why = "role", f"{column.name} is {parent.name.table} in the role {' '.join(role)}"
-            for_now = set(role) & _FOR_NOW and (parent.name == self.tenant or is_person(named.name.table))
+            for_now = set(role) & FOR_NOW and (parent.name == self.tenant or is_person(named.name.table))
             score = min(score, 0.9) if for_now else score + 0.001 * tail
-            score -= 0.0 if all(self._is_role(w, named) for w in role) else 0.03
+            score -= 0.0 if all(self._is_role(w) for w in role) else 0.03
         elif len(stem) < len(parent.bare) and same_words(stem, parent.bare[-len(stem) :]):
             rest = parent.bare[: -len(stem)]
             rule, score = "tail", self._nearness(named, rest) + 0.001 * _common(named.words, parent.words) - 0.002 * len(rest)
@@ -185,23 +203,28 @@ class _Finder:
             return None
         if parent.has_part_of_key:
             score -= 0.1
+        if len(parent.bare) >= len(stem) and any(len(n) > 5 and n in "".join(named.words) for n in joined(parent.bare)):
+            score += 0.006
         return Match(parent, key.name, rule, self._by_marker(score, marker, stem, column, parent, rule), why)
 
-    def _is_role(self, word: str, named: Named) -> bool:
+    def _is_role(self, word: str) -> bool:
         """Whether a word before a table's name says in which role a row of it is meant, and not which other thing."""
-        return word in _ROLE_WORDS or word.isdigit() or word.endswith("ed") or any(same_word(word, w) for w in named.bare)
+        return word in ROLE_WORDS or word.isdigit() or word.endswith("ed")
 
     def _nearness(self, named: Named, rest: Words) -> float:
         """How sure it is that `status_id` means a table whose name ends in `status` and begins with `rest`."""
+        if len(rest) > 1 and named.bare[: len(rest)] == rest:
+            return 0.996
         if named.bare[: len(rest)] == rest or any(same_word(rest[-1], w) for w in named.bare):
             return 0.985
         if self.is_entity(rest):
-            return 0.45
-        return 0.982 if rest[0] in self.modules else 0.9
+            stems = (without_marker(named.column_words(c.name))[0] for c in named.table.columns)
+            return 0.975 if any(stem and joined(stem) & joined(rest) for stem in stems) else 0.45
+        return 0.982 if rest[0] in BASE else 0.96 if rest[0] in self.modules else 0.9
 
     def _by_marker(self, score: float, marker: str, stem: Words, column: Column, parent: Named, rule: str) -> float:
         """`_id` says that it is a key; `_code`, `_no` say so where the parent's key is of that kind; a bare name may be anything."""
-        outside = {w for w in stem if w in _FOREIGN}
+        outside = {w for w in stem if w in FOREIGN}
         if outside and not any(same_word(w, p) for w in outside for p in parent.words):
             return min(score, 0.3)
         if _other_length(column, parent):
@@ -212,7 +235,13 @@ class _Finder:
         if marker == "weak":
             same = bool(key_words) and bool(set(key_words[-1:]) & WEAK_MARKERS & set(words_of(column.name)[-1:]))
             return score - (0.01 if same else 0.5)
-        if rule != "whole" or stem[-1] in _NO_TABLE:
+        if (
+            rule == "role"
+            and stem[-1] not in NO_TABLE
+            and (self.for_identifiers(column) or (self.bare_style and column.key_class == "integer"))
+        ):
+            return score - 0.06
+        if rule != "whole" or stem[-1] in NO_TABLE:
             return score - 0.6
         same_type = parent.key is not None and parent.key.source_type.lower() == column.source_type.lower()
         if same_type and column.key_class in ("integer", "uuid", "decimal") and self.spread[column.name] >= 3:
@@ -222,15 +251,15 @@ class _Finder:
     def _to_itself(self, named: Named, stem: Words, marker: str) -> list[Match]:
         if named.key is None:
             return []
-        above = is_person(named.name.table) and any(w in _ABOVE for w in stem)
-        if not above and not (len(stem) == 1 and stem[0] in _SELF):
+        above = is_person(named.name.table) and any(w in ABOVE for w in stem)
+        if not above and not (len(stem) == 1 and stem[0] in SELF):
             return []
         why = f"{' '.join(stem)} is said of a row of the same table"
         return [Match(named, named.key.name, "self", 0.985 if marker == "strong" and not above else 0.93, why)]
 
     def _to_people(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
         """`author_id`, `created_by`: whoever it was is a row of the table of people."""
-        if not means_a_person(stem) or set(stem) & _FOREIGN or (marker != "strong" and not says_by_whom(stem)):
+        if not means_a_person(stem) or set(stem) & FOREIGN or (marker != "strong" and not says_by_whom(stem) and not is_a_role(stem)):
             return []
         people = sorted(self.people, key=lambda n: (n.name.schema != named.name.schema, not _is_user(n), len(n.words), n.name))
         if not people:
@@ -266,6 +295,19 @@ class _Finder:
             if p.key is not None
         ]
 
+    def _glued(self, named: Named, column: Column, word: str) -> list[Match]:
+        """Names without any mark between their words: `lastpostid` is the last post, `groupid` may be of `usergroups`."""
+        found = []
+        for parent in self.tables.values():
+            ends = joined(parent.bare)
+            if parent.key is None or parent is named or not ends:
+                continue
+            if any(len(e) >= 4 and word.endswith(e) and word[: -len(e)] in ROLE_WORDS for e in ends):
+                found.append(Match(parent, parent.key.name, "role", 0.97, f"{column.name} is {parent.name.table} in a role"))
+            elif len(word) >= 4 and any(e.endswith(f) and len(e) > len(f) for e in ends for f in forms(word)):
+                found.append(Match(parent, parent.key.name, "tail", 0.8, f"{column.name} is the end of the name {parent.name.table}"))
+        return found
+
     # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def composites(self, singles: Iterable[Edge]) -> list[Edge]:
@@ -274,7 +316,7 @@ class _Finder:
         found = []
         for parent in self.tables.values():
             key = presumed_key(parent)
-            if len(key) < 2 or parent.bare[-1] in _TRANSLATIONS:
+            if len(key) < 2 or parent.bare[-1] in TRANSLATIONS:
                 continue
             for child in self.tables.values():
                 if child is not parent and (edge := self._composite(child, parent, key, to)):
@@ -285,7 +327,8 @@ class _Finder:
         mentions = child.bare != parent.bare and any(
             same_words(child.bare[i : i + len(parent.bare)], parent.bare) for i in range(len(child.bare))
         )
-        pure = all((parent.name, part) in to for part in key) and self.tenant not in (to.get((parent.name, part)) for part in key)
+        to_what = [to.get((parent.name, part)) for part in key]
+        pure = all(t is not None and t != self.tenant and not is_person(t.table) for t in to_what) and len(parent.table.columns) > len(key)
         own = parent.key is not None
         if not (mentions or pure or own) or {c.name for c in parent.table.columns} <= {c.name for c in child.table.columns}:
             return None
@@ -361,6 +404,7 @@ def _polymorphic_ids(named: Named) -> set[str]:
     """The columns whose meaning hangs on a type column beside them: subject_id beside subject_type; object_id beside content_type_id."""
     names = {words_of(c.name): c.name for c in named.table.columns}
     found = {c for w, c in names.items() if len(w) > 1 and w[-1] in ("id", "uuid") and (*w[:-1], "type") in names}
+    found |= {c for w, c in names.items() if len(w) > 1 and w[-1] == "id" and ((*w[:-1], "model") in names or (*w[:-1], "class") in names)}
     if ("content", "type", "id") in names:
         found |= {c for w, c in names.items() if w in (("object", "id"), ("object", "pk"))}
     return found

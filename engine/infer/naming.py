@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from engine.infer.vocabulary import NOISE
 from engine.infer.words import Words, forms, joined, same_word, same_words, without_marker, words_of
 from engine.schema import Column, Schema, Table, TableName
 
-_NOISE = frozenset(["entity", "entities", "table", "tbl", "tab", "mst", "master", "hdr"])
 _KEY_CLASSES = ("integer", "decimal", "text", "char", "uuid")
 
 
@@ -96,8 +96,8 @@ def named_tables(schema: Schema) -> dict[TableName, Named]:
         bare = own
         while len(bare) > 1 and bare[0] in shared[table.name.schema]:
             bare = bare[1:]
-        while len(bare) > 1 and (bare[-1] in _NOISE or same_word(bare[-2], bare[-1])):
-            bare = bare[:-2] + bare[-1:] if bare[-1] not in _NOISE else bare[:-1]
+        while len(bare) > 1 and (bare[-1] in NOISE or same_word(bare[-2], bare[-1])):
+            bare = bare[:-2] + bare[-1:] if bare[-1] not in NOISE else bare[:-1]
         bares[table.name] = bare
     entities = frozenset(form for bare in bares.values() for form in joined(bare))
     return {t.name: Named(t, words[t.name], bares[t.name], _column_prefix(t, words[t.name]), entities) for t in schema}

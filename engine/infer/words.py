@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from engine.infer.vocabulary import MARKERS, UNCHANGED, WEAK_MARKERS
+
 Words = tuple[str, ...]
 
 # Ends and beginnings of a column's name that say "this is a key of something".
-MARKERS = frozenset(["id", "ids", "uuid", "guid", "fk", "key", "pk", "oid", "ref", "sk", "gid", "rowid"])
-WEAK_MARKERS = frozenset(["code", "cd", "no", "nr", "nbr", "num", "number", "nummer", "numero", "name", "slug", "sid", "idx"])
 _GLUED = ("uuid", "guid", "key", "id", "no", "nr", "code", "ref", "fk", "num")
 _IRREGULAR = {
     "people": "person",
@@ -37,9 +37,6 @@ _IRREGULAR = {
     "lives": "life",
     "staves": "staff",
 }
-_UNCHANGED = frozenset(
-    ["news", "series", "species", "status", "address", "access", "process", "business", "class", "bus", "gas", "lens", "analysis", "basis", "staff", "data", "vies", "sms"]
-)
 # Short forms that no rule of letters finds.
 _SHORT = {
     "org": "organization",
@@ -98,7 +95,7 @@ def forms(word: str) -> frozenset[str]:
     """The forms under which a word equals its singular or plural (English, and the endings of German, Spanish, French)."""
     word = word.rstrip("0123456789") if len(word.rstrip("0123456789")) >= 3 else word
     found = {word, _IRREGULAR.get(word, word), _SHORT.get(word, word)}
-    if word in _UNCHANGED:
+    if word in UNCHANGED:
         return frozenset(found)
     for ending, instead, least in (
         ("ies", "y", 2), ("sses", "ss", 2), ("shes", "sh", 2), ("ches", "ch", 2), ("xes", "x", 2), ("ses", "s", 3), ("ses", "se", 3), ("es", "", 4), ("s", "", 2),
