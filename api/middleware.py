@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.serving.metrics import Metrics
-from api.serving.problems import Problem
+from api.serving.problems import RETRY, Problem
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = logging.getLogger("slicehouse.api")
@@ -28,8 +28,9 @@ log = logging.getLogger("slicehouse.api")
 def problem_response(problem: Problem, request_id: str, headers: dict[str, str] | None = None) -> Response:
     """application/problem+json, never stored."""
     found = {"Cache-Control": "no-store"} | (headers or {})
-    if problem.retry_after:
-        found["Retry-After"] = str(problem.retry_after)
+    wait = problem.retry_after or RETRY.get(problem.code)
+    if wait is not None:
+        found["Retry-After"] = str(wait)
     if problem.status == 401:
         found["WWW-Authenticate"] = "Bearer"
     return JSONResponse(problem.body(request_id), problem.status, found, "application/problem+json")

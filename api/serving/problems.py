@@ -46,6 +46,55 @@ CODES: dict[str, tuple[int, str]] = {
     "busy": (503, "Too much is going on; try again"),
 }
 
+# What the caller does about it; docs/errors.md shows it.
+ADVICE: dict[str, str] = {
+    "syntax": "Mend the request: its JSON, its headers, or its SQL.",
+    "tenant_required": "Name the tenant in `X-Tenant-ID`: this principal may ask about several.",
+    "workspace_required": "Name the workspace in `X-Workspace-ID`: this principal may ask about several.",
+    "credential_missing": "Send `Authorization: Bearer <key>` or `X-API-Key`.",
+    "credential_invalid": "Use another key: this one is unknown, wrong, expired, revoked, or not for this address. Which of these is not said.",
+    "forbidden": "Ask for a key with the permission that `detail` names.",
+    "tenant_mismatch": "Leave the tenant and the workspace out: the credential has exactly one.",
+    "tenant_suspended": "Ask whoever runs the workspace.",
+    "param_locked": "Leave the parameter out: its value is fixed for this caller.",
+    "caller_sql_off": "Use panels; the workspace's `caller_sql` decides.",
+    "statement_not_allowed": "Send one SELECT over the slice's own tables, with functions that look at nothing else.",
+    "not_found": "Look at the address. What lies outside the scope answers the same.",
+    "tenant_gone": "The tenant is not in its source any more; `slicehouse tenants resume` takes it back where its key returned.",
+    "version_withdrawn": "Fetch the current version: `GET /v1/slice/file`.",
+    "method_not_allowed": "Use a method that `Allow` names.",
+    "not_acceptable": "Ask for json, arrow, csv or parquet.",
+    "conflict": "Look at the resource's state, then decide anew.",
+    "idempotency_running": "Send it again in a moment: the answer will be that of the first request.",
+    "precondition_failed": "Fetch the resource again, then decide anew.",
+    "answer_too_large": "Ask for fewer rows, aggregate, or use JSON, which is cut and says so.",
+    "request_too_large": "Send less.",
+    "idempotency_mismatch": "Use a new key for a new request.",
+    "param_unknown": "Leave the parameter out, or look at its spelling; `errors` names it.",
+    "param_invalid": "Send a value of the parameter's type; `errors` names it.",
+    "validation": "Send values that fit; `errors` names each.",
+    "statement_failed": "Mend the statement: a name, a type, or a value that cannot be converted.",
+    "statement_timeout": "Ask for less: filter or aggregate earlier.",
+    "statement_memory": "Ask for less: filter or aggregate earlier.",
+    "internal": "Report it with its `request_id`.",
+    "not_ready": "Try again; the operator looks at the home folder.",
+    "workspace_unreadable": "Try again; the operator runs `slicehouse check`.",
+    "slice_not_ready": "Try again: the tenant is new, and its slice is being built.",
+    "slice_withheld": "Try again after the next refresh: the last version may hold a row that is no longer this tenant's.",
+    "slice_unusable": "Try again after the next refresh; the operator runs `slicehouse verify`.",
+    "busy": "Try again in a moment.",
+}
+# Codes that pass by themselves: seconds of `Retry-After` where the refusal says none.
+RETRY: dict[str, int] = {
+    "idempotency_running": 1,
+    "not_ready": 5,
+    "workspace_unreadable": 30,
+    "slice_not_ready": 30,
+    "slice_withheld": 60,
+    "slice_unusable": 30,
+    "busy": 1,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
