@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from api.cli.common import AsJson, HomeFolder, WorkspaceFiles, open_place, place, print_json, say, workspaces
+from api.cli.common import AsJson, HomeFolder, Place, WorkspaceFiles, open_place, place, print_json, say
+
+if TYPE_CHECKING:
+    from engine.errors import Problem, SlicehouseError
 
 
 def init(
@@ -30,27 +33,57 @@ def init(
 
 
 def check(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
-    """Validates files, connections and dashboards; every problem at once."""
-    from engine.dashboards import read_dashboards
-    from slices.landing import OpenSources, plan_fresh
+    """Validates files, connections, dashboards and their statements; every problem at once, the files' also without a source."""
+    from engine.errors import WorkspaceFileError
 
     where = place(workspace, home)
-    installation = open_place(where)
-    found = []
-    for item in workspaces(where):
-        dashboards = read_dashboards(item)
-        with OpenSources(installation, item) as sources:
-            schema, routing = plan_fresh(sources, item, None)
-        found.append(
-            {"workspace": item.workspace, "tables": len(schema.tables), "written": len(routing.written), "dashboards": len(dashboards)}
-        )
+    found: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    others: list[SlicehouseError] = []
+    for file in where.files:
+        try:
+            facts, wrong, error = _checked(where, file)
+        except WorkspaceFileError as error_of_file:
+            problems += error_of_file.problems
+            continue
+        found.append(facts)
+        problems += wrong
+        others += [error] if error else []
     if json:
-        print_json(found)
-    for one in found:
-        say(
-            f"{one['workspace']}: {one['tables']} tables, {one['written']} of them in slices, {one['dashboards']} dashboards: no problem found."
-        )
+        print_json([{k: v for k, v in facts.items() if k != "shown"} for facts in found])
+    if problems:
+        for one in others:
+            say(f"slicehouse: {one}")
+        raise WorkspaceFileError(problems)
+    for facts in found:
+        say(f"{facts['workspace']}: {facts['shown']}: no problem found.")
+    if others:
+        raise others[0]
     return 0
+
+
+def _checked(where: Place, file: Path) -> tuple[dict[str, Any], list[Problem], SlicehouseError | None]:
+    """Facts of one workspace, the problems of its files, and what keeps its source from being looked at."""
+    from api.control.checking import dashboard_problems
+    from engine.errors import SlicehouseError, WorkspaceFileError
+    from engine.workspace import read_workspace
+    from slices.landing import OpenSources, plan_fresh
+
+    item = read_workspace(file)
+    problems: list[Problem] = []
+    facts: dict[str, Any] = {"workspace": item.workspace}
+    routing, failed = None, None
+    try:
+        with OpenSources(open_place(where), item) as sources:
+            schema, routing = plan_fresh(sources, item, None)
+        facts |= {"tables": len(schema.tables), "written": len(routing.written)}
+    except WorkspaceFileError as error:
+        problems += error.problems
+    except SlicehouseError as error:
+        failed = error
+    facts["dashboards"], wrong = dashboard_problems(item, routing)
+    shown = f"{facts['tables']} tables, {facts['written']} of them in slices" if routing is not None else "without its source"
+    return facts | {"shown": f"{shown}, {facts['dashboards']} dashboards"}, problems + wrong, failed
 
 
 def doctor(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
