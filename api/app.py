@@ -32,7 +32,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; the catalog is migrated already (`slicehouse serve` does so before it starts workers)."""
     chosen = settings or Settings()
     installation = open_installation(chosen)
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url="/openapi.json", generate_unique_id_function=lambda route: route.name)
+    # A redirect to the path without its slash would be built from the Host header, which is whoever asks.
+    app = FastAPI(
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+    )
     metrics = Metrics()
     app.state.context = Context(
         installation,

@@ -49,7 +49,11 @@ class _Walk:
 @lru_cache(maxsize=1024)
 def check(sql: str, tables: Tables) -> Checked:
     """The statement, checked against the slice's (schema, table) names in lower case. Raises Problem."""
-    if len(sql.encode()) > LONGEST:
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError:
+        raise Problem("syntax", "The statement is no Unicode text: half a surrogate pair stands alone.") from None
+    if size > LONGEST:
         raise Problem("request_too_large", "The statement is too long.")
     try:
         statements = duckdb.extract_statements(sql)
