@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 from engine.columns import ColumnPlan
@@ -210,6 +211,9 @@ class _OwnerGraph:
         joining = next((t.name for t in self.schema if is_person(table.table) and self._is_named_for(t.name, table)), None)
         if joining is not None:
             return f"{joining.table} may put a row into several tenants: through: {joining.table}, or confirm with via:"
+        if self._may_be_everybodys(table, ways):
+            columns = ", ".join(_spelled(e) for e in ways)
+            return f"{columns} may be NULL, unlike most that place a table: rows without a tenant may be everybody's; confirm with via:"
         if any(e.parent == self.tenant for e in ways):
             return None
         if any(e.parent == table for e in self.of.get(self.tenant, ())):
@@ -218,6 +222,22 @@ class _OwnerGraph:
         if joining is not None:
             return f"{joining.table} puts a row into several tenants: through: {joining.table}, or confirm with via:"
         return None
+
+    def _may_be_everybodys(self, table: TableName, ways: list[Edge]) -> bool:
+        """Whether all ways of a table may be NULL, where such columns are never NULL in most other tables, or the table is of people."""
+        if not all(self._is_nullable(e) for e in ways):
+            return False
+        return self.is_strict or (is_person(table.table) and any(e.parent == self.tenant for e in ways))
+
+    def _is_nullable(self, edge: Edge) -> bool:
+        columns = self.schema[edge.child].columns
+        return any(c.nullable for c in columns if c.name in edge.columns)
+
+    @cached_property
+    def is_strict(self) -> bool:
+        """Whether most columns that point at the tenant table are never NULL."""
+        direct = [self._is_nullable(e) for e in self.edges if e.parent == self.tenant and e.child != self.tenant]
+        return len(direct) >= 4 and direct.count(True) * 3 <= len(direct)
 
     def _is_named_for(self, joining: TableName, table: TableName) -> bool:
         """Whether a table's name is that of people and of the tenant table together: company_user."""

@@ -89,6 +89,12 @@ class _Finder:
             for c in n.table.columns
         )
 
+    def points_at(self, child: Named, parent: Named) -> bool:
+        """Whether a table has a column that is named like another: then that one does not point back without saying why."""
+        return any(
+            stem and joined(stem) & joined(parent.bare) for stem in (without_marker(words_of(c.name))[0] for c in child.table.columns)
+        )
+
     def is_entity(self, words: Words) -> bool:
         """Whether these words are the name of a table."""
         return not joined(words).isdisjoint(self.entities)
@@ -141,7 +147,7 @@ class _Finder:
         if not found and len(stem) > 1 and stem[0] in LIKELY:
             found = [replace(m, score=m.score - 0.01) for m in self._by_name(named, column, stem[1:], marker)]
         found = [m for m in found if not (m.parent is named and (m.key == column.name or m.rule in ("whole", "tail", "own")))]
-        found += self._to_itself(named, stem, marker)
+        found += self._to_itself(named, column, stem, marker)
         if not any(m.score > 0.8 for m in found):
             found += self._to_people(named, column, stem, marker)
         if not any(m.score > 0.6 for m in found):
@@ -201,6 +207,8 @@ class _Finder:
             rule, score, why = "front", 0.93, f"{column.name} is the beginning of the name {parent.name.table}"
         else:
             return None
+        if rule in ("own", "tail") and self.points_at(parent, named) and not set(stem) & FOR_NOW:
+            score -= 0.35
         if parent.has_part_of_key:
             score -= 0.1
         if len(parent.bare) >= len(stem) and any(len(n) > 5 and n in "".join(named.words) for n in joined(parent.bare)):
@@ -233,7 +241,9 @@ class _Finder:
         if marker == "strong":
             return score
         if marker == "weak":
-            same = bool(key_words) and bool(set(key_words[-1:]) & WEAK_MARKERS & set(words_of(column.name)[-1:]))
+            same = (
+                bool(key_words) and key_words[-1] != "name" and bool(set(key_words[-1:]) & WEAK_MARKERS & set(words_of(column.name)[-1:]))
+            )
             return score - (0.01 if same else 0.5)
         if (
             rule == "role"
@@ -244,15 +254,19 @@ class _Finder:
         if rule != "whole" or stem[-1] in NO_TABLE:
             return score - 0.6
         same_type = parent.key is not None and parent.key.source_type.lower() == column.source_type.lower()
-        if same_type and column.key_class in ("integer", "uuid", "decimal") and self.spread[column.name] >= 3:
+        if (
+            same_type
+            and (column.key_class in ("integer", "uuid", "decimal") or "(" in column.source_type)
+            and self.spread[column.name] >= 3
+        ):
             return score - 0.005
         return score - (0.06 if same_type and (column.key_class in ("integer", "uuid", "decimal") or "(" in column.source_type) else 0.55)
 
-    def _to_itself(self, named: Named, stem: Words, marker: str) -> list[Match]:
+    def _to_itself(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
         if named.key is None:
             return []
         above = is_person(named.name.table) and any(w in ABOVE for w in stem)
-        if not above and not (len(stem) == 1 and stem[0] in SELF):
+        if not above and not (len(stem) == 1 and stem[0] in SELF and (marker == "strong" or column.key_class in ("integer", "uuid"))):
             return []
         why = f"{' '.join(stem)} is said of a row of the same table"
         return [Match(named, named.key.name, "self", 0.985 if marker == "strong" and not above else 0.93, why)]

@@ -159,7 +159,7 @@ def without_marker(words: Words) -> tuple[Words, str]:
     """
     if len(words) > 1 and words[-1] in MARKERS:
         rest = words[:-1]
-        return (rest[:-1], "strong") if len(rest) > 1 and rest[-1] in MARKERS else (rest, "strong")
+        return (rest[:-1], "strong") if len(rest) > 1 and rest[-1] in ("id", "uuid", "fk") else (rest, "strong")
     if len(words) > 1 and words[0] in MARKERS:
         return words[1:], "strong"
     if len(words) > 1 and words[-1] in WEAK_MARKERS:
