@@ -25,6 +25,8 @@ _EXPRESSIONS = frozenset(
 )
 # Names that the engine would resolve to its own tables where the name is not in scope.
 _SYSTEM = ("duckdb_", "pg_", "sqlite_", "pragma_", "information_schema")
+# Words that are the time where no column has their name: the parser gives them as columns.
+_CLOCK = frozenset({"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"})
 Tables = frozenset[tuple[str, str]]
 
 
@@ -43,6 +45,7 @@ class _Walk:
 
     tables: Tables
     functions: set[str] = field(default_factory=set)
+    changing: bool = False
     nodes: int = 0
 
 
@@ -68,7 +71,7 @@ def check(sql: str, tables: Tables) -> Checked:
         _query(_tree(sql), walk, frozenset(), 0)
     except RecursionError:
         raise _refuse("The statement is nested too deeply.") from None
-    return Checked(sql, parameters, bool(walk.functions & changing_functions()))
+    return Checked(sql, parameters, walk.changing or bool(walk.functions & changing_functions()))
 
 
 def _tree(sql: str) -> Any:
@@ -88,6 +91,7 @@ def _query(node: Mapping[str, Any], walk: _Walk, scope: frozenset[str], depth: i
     """A query node: its CTEs in order, each seeing only those before it; a recursive one sees itself in its right side alone."""
     if node.get("type") not in _QUERIES:
         raise _refuse("This form of query is not allowed.")
+    walk.changing |= bool(node.get("sample"))
     for entry in node.get("cte_map", {}).get("map", ()):
         inner = entry["value"].get("query_node") or entry["value"].get("query", {}).get("node")
         name = str(entry["key"]).lower()
@@ -137,6 +141,8 @@ def _node(node: Mapping[str, Any], walk: _Walk, scope: frozenset[str], depth: in
 def _expression(node: Mapping[str, Any], class_: str, walk: _Walk) -> None:
     if class_ not in _EXPRESSIONS:
         raise _refuse("This form of expression is not allowed.")
+    if class_ == "COLUMN_REF" and str(node.get("column_names", [""])[-1]).lower() in _CLOCK:
+        walk.changing = True
     name = str(node.get("function_name", "")).lower()
     if class_ in ("FUNCTION", "WINDOW") and name:
         if not node.get("is_operator") and name not in allowed_functions() and name not in TABLE_FUNCTIONS:
@@ -159,6 +165,7 @@ def _named_aggregate(node: Mapping[str, Any]) -> str:
 def _relation(node: Mapping[str, Any], kind: str, walk: _Walk, scope: frozenset[str]) -> None:
     if kind not in _RELATIONS:
         raise _refuse("This form of table is not allowed.")
+    walk.changing |= bool(node.get("sample"))
     if kind == "BASE_TABLE":
         schema, table = str(node.get("schema_name") or "").lower(), str(node.get("table_name", "")).lower()
         is_cte = not schema and table in scope
