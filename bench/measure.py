@@ -109,11 +109,18 @@ def family(pid: int) -> list[int]:
 
 def rss_mb(pid: int) -> float:
     """Resident MB of the process and its descendants."""
-    total = 0
-    for one in family(pid):
-        with suppress(OSError, IndexError):
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1])
-    return total * _PAGE / 1e6
+    return sum(_resident(one) for one in family(pid))
+
+
+def own_rss_mb() -> float:
+    """Resident MB of this process alone."""
+    return _resident(os.getpid())
+
+
+def _resident(pid: int) -> float:
+    with suppress(OSError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+    return 0.0
 
 
 def cpu_seconds(pid: int) -> float:

@@ -6,8 +6,10 @@ TPC-H in slices of about 7,700 rows (SF 0.1 in 100 tenants), three panels, a ran
 - `limit: empty route`: FastAPI on uvicorn, a constant.
 - `limit: statement in process`: the statement on the open file, no HTTP; one connection.
 - `limit: statement behind a bare route`: the same in a FastAPI route, nothing else (`bench.limits`).
-- `slicehouse hot`: slices that are open, no more of them than stay open.
-- `slicehouse cached`: the caller sends the ETag that it has, and gets 304.
+- `slicehouse hot`: slices that are open, no more of them than stay open; each request has another `limit`, above the rows that there are, so
+  that no kept answer is it and the statement runs.
+- `slicehouse cached`: the same questions again and again, answered from the kept answers.
+- `slicehouse cached, 304`: the caller sends the ETag that it has.
 - `slicehouse cold`: the first touch of each slice after a start of the server; the first request of all, of another tenant, is not counted.
   The files are in the system's page cache.
 
@@ -20,19 +22,18 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 from bench import client, limits
-from bench.measure import cpu_seconds, machine, rss_mb, run, running, say, show
+from bench.measure import cpu_seconds, machine, own_rss_mb, rss_mb, run, running, say, show
 from bench.panels import PANELS
 from bench.tpch import Prepared, prepared
 from engine.catalog import versions
@@ -71,7 +72,7 @@ class System:
     def row(self, connections: int) -> dict[str, Any]:
         """The figures since the last one, which are forgotten."""
         ordered = sorted(self.took)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000 if self.pid is None else rss_mb(self.pid)
+        resident = own_rss_mb() if self.pid is None else rss_mb(self.pid)
         found = {
             "system": self.name,
             "connections": connections,
@@ -79,7 +80,7 @@ class System:
             "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
             "p99_ms": round(ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] * 1000, 2),
             "cpu_ms_per_request": round(self.cpu / len(ordered) * 1000, 3),
-            "rss_mb": round(peak),
+            "rss_mb": round(resident),
         }
         self.took, self.seconds, self.cpu = [], 0.0, 0.0
         return found
@@ -109,6 +110,7 @@ class _Bench:
     def __init__(self, made: Prepared) -> None:
         self._made = made
         self._random = random.Random(20)
+        self._limits = count(20_000)
         self._key = json.loads(run(*made.command("keys", "create", "--scope", "workspace", "--json")).out)["key"]
         self._paths = _paths(made)
         self._tenants = sorted(self._paths)
@@ -140,9 +142,9 @@ class _Bench:
     def _serve(self, port: int) -> Any:
         return running(*self._made.command("serve", "--no-scheduler", "--port", str(port)))
 
-    def _panel(self, tenant: str, panel: str, **more: str) -> bytes:
+    def _panel(self, tenant: str, panel: str, query: str = "", **more: str) -> bytes:
         headers = {"Authorization": f"Bearer {self._key}", "X-Tenant-ID": f"key:{tenant}", **more}
-        return client.get(f"/v1/dashboards/tpch/panels/{panel}", headers)
+        return client.get(f"/v1/dashboards/tpch/panels/{panel}{query}", headers)
 
     def _compare(self, port: int, limit_port: int) -> None:
         """Opens every hot slice; each of the three answers must have the same rows."""
@@ -155,16 +157,23 @@ class _Bench:
 
     def _systems(self, bare: int, limit_port: int, ours: int, port: int) -> list[System]:
         pairs = [(t, p) for t in self._hot for p in PANELS]
-        hot = [self._panel(t, p) for t, p in pairs]
-        cached = [self._panel(t, p, **{"If-None-Match": client.ask(port, self._panel(t, p))[0]["etag"]}) for t, p in pairs]
+        asked = [self._panel(t, p) for t, p in pairs]
+        known = [self._panel(t, p, **{"If-None-Match": client.ask(port, self._panel(t, p))[0]["etag"]}) for t, p in pairs]
         bare_panels = [client.get(f"/panel/{t}/{p}", {}) for t, p in pairs]
         return [
             System("limit: empty route", bare, lambda n, s: client.load(limit_port, n, repeat(client.get("/empty", {})), s)),
             System("limit: statement in process", None, self._in_process(pairs)),
             System("limit: statement behind a bare route", bare, lambda n, s: client.load(limit_port, n, self._any_of(bare_panels), s)),
-            System("slicehouse hot", ours, lambda n, s: client.load(port, n, self._any_of(hot), s)),
-            System("slicehouse cached", ours, lambda n, s: client.load(port, n, self._any_of(cached), s, 304)),
+            System("slicehouse hot", ours, lambda n, s: client.load(port, n, self._never_asked(pairs), s)),
+            System("slicehouse cached", ours, lambda n, s: client.load(port, n, self._any_of(asked), s)),
+            System("slicehouse cached, 304", ours, lambda n, s: client.load(port, n, self._any_of(known), s, 304)),
         ]
+
+    def _never_asked(self, pairs: list[tuple[str, str]]) -> Iterator[bytes]:
+        """Panels with a limit that no request had before."""
+        while True:
+            tenant, panel = self._random.choice(pairs)
+            yield self._panel(tenant, panel, f"?limit={next(self._limits)}")
 
     def _any_of(self, requests: list[bytes]) -> Iterator[bytes]:
         while True:
