@@ -108,7 +108,7 @@ class TextReader:
                 array = from_text(array, _read_type(plan))
             except (pa.ArrowInvalid, ValueError, duck.Error):
                 raise self._unfit(plan) from None
-        if plan.type == "INTERVAL" and pc.any(pc.match_substring(array, "infinity")).as_py():
+        if not _survives(array, _read_type(plan), plan.source_type):
             raise self._unfit(plan)
         return array
 
@@ -119,6 +119,25 @@ class TextReader:
             hint=f"Choose its type in the workspace file, columns: {{{where}: {{type: text}}}}, and accept it with slicehouse routes --accept.",
             code="value_does_not_fit",
         )
+
+
+# What the slice's cast, and the proof after it, read as the same value: PostgreSQL's own spelling.
+_SPELLED = {"INTERVAL": r"^P[-0-9.YMWDTHS]+$", "UUID": r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+
+
+def _survives(array: pa.Array, type_: str, source_type: str) -> bool:
+    """Whether texts that are cast only in the slice can be: intervals without `infinity`, and what a person calls a uuid or JSON."""
+    if type_.endswith("[]"):
+        return _survives(array.flatten(), type_[:-2], source_type.removesuffix("[]"))
+    if type_ in _SPELLED:
+        return pc.all(pc.match_substring_regex(array, _SPELLED[type_]), min_count=0).as_py() is not False
+    if type_ != "JSON" or source_type in ("json", "jsonb"):
+        return True
+    try:
+        _cast(array, type_)
+    except duck.Error:
+        return False
+    return True
 
 
 def _read_type(plan: ColumnPlan) -> str:
@@ -136,7 +155,7 @@ def from_text(array: pa.Array, type_: str) -> pa.Array:
     if type_ == "BLOB":
         return pa.array([None if v is None else bytes.fromhex(v[2:]) for v in array.to_pylist()], pa.binary())
     if type_ == "BOOLEAN":
-        return pc.equal(array, "t")
+        return _booleans(array)
     if pa.types.is_temporal(target):
         return _temporal(array, type_, target)
     if decimal_size(type_) or pa.types.is_integer(target):
@@ -144,13 +163,23 @@ def from_text(array: pa.Array, type_: str) -> pa.Array:
     return pa.array([None if v is None else float(v) for v in array.to_pylist()], target)
 
 
+def _booleans(array: pa.Array) -> pa.Array:
+    """`t` and `f`, or the words of a text column; raises ValueError for anything else, which would silently be false."""
+    if not pc.all(pc.is_in(array, pa.array(["t", "f", "true", "false", None], pa.string())), min_count=0).as_py():
+        raise ValueError("neither true nor false")
+    return pc.or_kleene(pc.equal(array, "t"), pc.equal(array, "true"))
+
+
 def _temporal(array: pa.Array, type_: str, target: pa.DataType) -> pa.Array:
     """DuckDB writes BC behind the date: `0044-03-15 12:00:00+00 BC` → `0044-03-15 (BC) 12:00:00+00`."""
-    moved = pc.replace_substring_regex(array, r"^(\S+)(.*) BC$", r"\1 (BC)\2")
+    return _cast(pc.replace_substring_regex(array, r"^(\S+)(.*) BC$", r"\1 (BC)\2"), type_).cast(target)
+
+
+def _cast(array: pa.Array, type_: str) -> pa.Array:
+    """Texts as the engine reads them; raises duck.Error where it cannot."""
     with duck.blank() as connection:
-        connection.register("texts", pa.table({"text": moved}))
-        result = connection.sql(sql.cast_column("texts", "text", type_)).to_arrow_table()
-    return result.column(0).combine_chunks().cast(target)
+        connection.register("texts", pa.table({"text": array}))
+        return connection.sql(sql.cast_column("texts", "text", type_)).to_arrow_table().column(0).combine_chunks()
 
 
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|([^,{}"]+)')
