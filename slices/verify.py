@@ -132,12 +132,20 @@ def _row_hash(names: Sequence[str], columns: Sequence[LandedColumn], *, landed: 
 
 def _plain(column: pl.Expr, type_: str, *, landed: bool) -> pl.Expr:
     if type_.endswith("[]"):
-        inner = _plain(pl.element(), type_[:-2], landed=landed).cast(pl.String) if type_ != "BLOB[]" else pl.element().bin.encode("hex")
-        quoted = pl.concat_str(pl.lit("<"), inner.fill_null("\0"), pl.lit(">"))
+        quoted = pl.concat_str(pl.lit("<"), _element(type_[:-2], landed=landed).fill_null("\0"), pl.lit(">"))
         return pl.when(column.is_null()).then(None).otherwise(column.list.eval(quoted).list.join(","))
     if type_ == "INTERVAL" and landed:
         return _interval(column)
     return column
+
+
+def _element(type_: str, *, landed: bool) -> pl.Expr:
+    """A list's element as text; times as their number, for polars cannot print an infinite one."""
+    if type_ == "BLOB":
+        return pl.element().bin.encode("hex")
+    if type_ in ("DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
+        return pl.element().to_physical().cast(pl.String)
+    return _plain(pl.element(), type_, landed=landed).cast(pl.String)
 
 
 def _interval(column: pl.Expr) -> pl.Expr:
