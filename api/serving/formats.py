@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ MEDIA = {
     "parquet": "application/vnd.apache.parquet",
 }
 _FAR = 2**31 - 1
+_TIMES = frozenset({"DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIME"})
 
 
 def encode(answer: Answer, format_: str, meta: dict[str, Any]) -> bytes:
@@ -61,11 +63,22 @@ def encoding(type_: str) -> str:
 def _cells(column: pa.ChunkedArray, type_: str) -> list[Any]:
     if type_ in ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT") or type_.startswith("DECIMAL"):
         return list(pc.cast(column, pa.string()).to_pylist())
-    if type_ in ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S", "TIME"):
+    if type_ in _TIMES:
         return _times(column, type_)
+    if type_.endswith("[]") and type_.rstrip("[]") in _TIMES:
+        return _lists(column, type_[:-2])
     if type_ in ("FLOAT", "DOUBLE"):
         return [_float(v) for v in column.to_pylist()]
     return [_plain(v) for v in column.to_pylist()]
+
+
+def _lists(column: pa.ChunkedArray, type_: str) -> list[Any]:
+    """Lists of times, each as it is outside a list: Python has no infinite one, and none of a year past 9999."""
+    found: list[Any] = []
+    for chunk in column.chunks:
+        cells = iter(_cells(pa.chunked_array([chunk.flatten()]), type_))
+        found += [None if n is None else list(islice(cells, n)) for n in pc.list_value_length(chunk).to_pylist()]
+    return found
 
 
 def _times(column: pa.ChunkedArray, type_: str) -> list[Any]:
