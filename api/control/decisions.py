@@ -23,7 +23,7 @@ class Decisions:
     """Values by key, all forgotten when the catalog changes; at most `most`. Refusals are not kept."""
 
     def __init__(self, installation: Installation, most: int = 4_096) -> None:
-        self._clock, self._most = installation.clock, most
+        self._installation, self._most = installation, most
         engine = installation.catalog.engine
         # Its own connection: it never writes, so it sees the commits of all others. Another kind of catalog has no such number.
         self._watch = sqlite3.connect(str(engine.url.database), check_same_thread=False) if engine.dialect.name == "sqlite" else None
@@ -36,7 +36,7 @@ class Decisions:
         version = self._now()
         if version is not None:
             found = self._kept.get(key)
-            if found is not None and (found[0] is None or self._clock() < found[0]):
+            if found is not None and (found[0] is None or self._installation.clock() < found[0]):
                 value: V = found[1]
                 return value
         value, until = decide()
