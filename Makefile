@@ -31,7 +31,7 @@ demo-down: install
 	$(BIN)/slicehouse demo --down
 
 acceptance: install
-	$(BIN)/python -m pytest -n 2 tests/acceptance tests/differential
+	$(BIN)/python -m pytest -n 2 --dist loadscope --all-tenants tests/acceptance tests/differential
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --extra dev --extra demo pyproject.toml -o requirements.lock

