@@ -25,10 +25,17 @@ def init(
     from api.control.proposal import propose, write_proposal
 
     del sample
-    text, report = propose(url, tenant_table, output)
-    write_proposal(output, text, force=force)
-    say(report)
-    say("Next:\n  slicehouse check\n  slicehouse routes\n  slicehouse routes --accept")
+    proposal = propose(url, tenant_table, output)
+    for line in write_proposal(output, proposal.text, force=force):
+        say(line)
+    say(proposal.report)
+    at = "" if output == Path("slicehouse.yaml") else f" -w {output}"
+    first = (
+        "\n  export SLICEHOUSE_SOURCE_URL=…   # the URL holds a password, which is not written into the file"
+        if proposal.hides_password
+        else ""
+    )
+    say(f"Next:{first}\n  slicehouse check{at}\n  slicehouse routes{at}\n  slicehouse routes --accept{at}")
     return 0
 
 

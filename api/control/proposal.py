@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from api.control.schemas import write_schemas
 from engine.columns import looks_personal, looks_secret
 from engine.errors import ConfigurationError
 from engine.graph import Edge, declared_edges
@@ -32,54 +39,155 @@ _TENANT_WORDS = (
 )
 
 
-def propose(url: str, tenant_table: str | None, output: Path) -> tuple[str, str]:
-    """The text of a workspace file and a report. Raises SourceError, ConfigurationError."""
+_WORDS_OF_YAML = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+_SHOWN = (
+    r"(display_?|full_?)?name|title|label",
+    r"(company|organi[sz]ation|contact|legal|customer|account|store|shop)_?(name)?",
+    r"last_?name|slug|code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The tenant table, why it, and the next best with their reasons."""
+
+    tenant: TenantKey
+    reason: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The text of a workspace file; a line that sums it up; whether the URL's password was left out of it."""
+
+    text: str
+    report: str
+    hides_password: bool
+
+
+def propose(url: str, tenant_table: str | None, output: Path) -> Proposal:
+    """A workspace file for the source of that URL. Raises SourceError, ConfigurationError."""
     config = SourceConfig(kind="postgres", url=url)
     with open_source("app", config, output.resolve().parent, Settings()).snapshot() as snapshot:
         schema = Schema.of(snapshot.describe())
     if not schema.tables:
         raise ConfigurationError("The source shows no table to this role.", hint="GRANT USAGE ON SCHEMA and SELECT, or name another role.")
-    tenant = _tenant(schema, tenant_table)
+    choice = _named(schema, tenant_table) if tenant_table is not None else _likeliest(schema)
+    tenant = choice.tenant
     edges = declared_edges(schema)
     plans = _plans(schema, edges, tenant)
     routes = route_tables(schema, edges, tenant, plans)
-    text = _render(url, schema, tenant, plans, routes, output)
+    shown = "${SLICEHOUSE_SOURCE_URL}" if _has_password(url) else url
+    text = _render(shown, schema, choice, plans, routes, output)
     counts: dict[str, int] = {}
     for route in routes.values():
         counts[route.kind] = counts.get(route.kind, 0) + 1
-    report = f"{len(schema.tables)} tables; tenant table {tenant.table.table}; " + ", ".join(f"{n} {k}" for k, n in sorted(counts.items()))
-    return text, report
+    kinds = ", ".join(f"{n} {k}" for k, n in sorted(counts.items()))
+    return Proposal(text, f"{len(schema.tables)} tables; tenant table {tenant.table.table} ({choice.reason}); {kinds}", shown != url)
 
 
-def write_proposal(path: Path, text: str, *, force: bool) -> None:
-    """Writes the file and a .gitignore line for the home; never over another file unless told to."""
-    if path.exists() and not force:
+def write_proposal(path: Path, text: str, *, force: bool) -> list[str]:
+    """Writes the file, the schemas that it names, and a .gitignore line for the home; returns a line about each.
+
+    Raises ConfigurationError where the file is there, unless `force` is given.
+    """
+    replaced = path.exists()
+    if replaced and not force:
         raise ConfigurationError(f"{path} is there already.", hint="--force writes over it, -o FILE writes another.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    said = [f"{path}: {'written over the one that was there' if replaced else 'written'}"]
+    said.append(", ".join(str(p) for p in write_schemas(path.parent / ".slicehouse")) + ": written, for editors")
     ignore = path.parent / ".gitignore"
-    if not ignore.exists() or ".slicehouse/" not in ignore.read_text(encoding="utf-8"):
-        with ignore.open("a", encoding="utf-8") as file:
-            file.write(".slicehouse/\n")
+    before = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
+    if ".slicehouse/" not in before.splitlines():
+        ignore.write_text(before + ("\n" if before and not before.endswith("\n") else "") + ".slicehouse/\n", encoding="utf-8")
+        said.append(f"{ignore}: {'.slicehouse/ added' if before else 'written'}")
+    return said
 
 
-def _tenant(schema: Schema, written: str | None) -> TenantKey:
-    if written is not None:
-        try:
-            table = schema[resolve_table(schema, split_name(written))]
-        except LookupError as error:
-            raise ConfigurationError(f"--tenant-table: {error}.") from None
-    else:
-        table = max(schema, key=lambda t: _likelihood(t, schema))
-    if len(table.primary_key) != 1:
+def _has_password(url: str) -> bool:
+    """Whether a libpq URI or conninfo holds a password in clear."""
+    try:
+        return "${" not in url and bool(conninfo_to_dict(url).get("password"))
+    except ProgrammingError:
+        return "password" in url.lower()
+
+
+def _named(schema: Schema, written: str) -> _Choice:
+    try:
+        table = schema[resolve_table(schema, split_name(written))]
+    except (LookupError, ValueError) as error:
+        raise ConfigurationError(f"--tenant-table: {error}.") from None
+    key = _key(table)
+    if key is None:
         raise ConfigurationError(f"{table.name.table} has no key of one column.", hint="Name another table with --tenant-table.")
-    shown = next((c.name for c in table.columns if re.fullmatch(r"(?i)(display_?)?name|company_?(name)?|title|label", c.name)), None)
-    return TenantKey(table.name, table.primary_key[0], shown)
+    return _Choice(TenantKey(table.name, key, _shown(table)), "named by you")
 
 
-def _likelihood(table: Table, schema: Schema) -> tuple[int, int]:
-    pointed = sum(k.parent == table.name for t in schema for k in t.foreign_keys)
-    name = table.name.table.lower().rstrip("s")
-    return (pointed + 10 * any(name == w or name.endswith("_" + w) for w in _TENANT_WORDS) if len(table.primary_key) == 1 else -1, pointed)
+def _likeliest(schema: Schema) -> _Choice:
+    """The table that most looks like the one of tenants: by its name, then by how many tables lead to it."""
+    leading = {t.name: _leading(schema, t.name) for t in schema}
+    able = [t for t in schema if _key(t) is not None and t.readable]
+    ranked = sorted(able, key=lambda t: (_word(t) is not None, len(leading[t.name])), reverse=True)
+    listed = "\n".join(f"  {t.name.table}: {_reason(t, leading[t.name])}" for t in ranked[:5])
+    if len(schema.tables) == 1:
+        raise ConfigurationError(
+            f"The source shows one table, {next(iter(schema)).name.table}: slices need a table of tenants and tables that point at it.",
+            hint="GRANT SELECT on the others, or name it with --tenant-table.",
+        )
+    if not ranked or _word(ranked[0]) is None:
+        raise ConfigurationError(
+            "No table looks like the one that lists your tenants." + (f" Those with a key of one column:\n{listed}" if listed else ""),
+            hint="Name it with --tenant-table TABLE." if listed else "The tenant table needs a key of one column that is never NULL.",
+        )
+    best, *rest = ranked
+    near = [t for t in rest if _word(t) or len(leading[t.name]) >= len(leading[best.name])]
+    others = tuple(f"{t.name.table}: {_reason(t, leading[t.name])}" for t in near)
+    return _Choice(TenantKey(best.name, _key(best) or "", _shown(best)), _reason(best, leading[best.name]), others[:3])
+
+
+def _leading(schema: Schema, name: TableName) -> list[str]:
+    """The tables whose foreign keys lead to that one, those that point at it first."""
+    found: list[TableName] = []
+    nearest = [name]
+    while nearest:
+        nearest = [c.name for c in schema if c.name not in (name, *found) and any(k.parent in nearest for k in c.foreign_keys)]
+        found += nearest
+    return [n.table for n in found]
+
+
+def _reason(table: Table, leading: Sequence[str]) -> str:
+    word, count = _word(table), len(leading)
+    names = ", ".join(leading[:3]) + (", …" if count > 3 else "")
+    way = f"{count} table{'' if count == 1 else 's'} lead{'s' if count == 1 else ''} to it: {names}" if count else "no table leads to it"
+    return f"its name says {word}; {way}" if word else way
+
+
+def _word(table: Table) -> str | None:
+    """The word for a tenant that the table's name is, or ends with."""
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.name.table).lower()
+    singular = re.sub(r"ies$", "y", name) if name.endswith("ies") else name.rstrip("s")
+    return next((w for w in _TENANT_WORDS if singular == w or singular.endswith("_" + w)), None)
+
+
+def _key(table: Table) -> str | None:
+    """The column that is the table's key, alone unique and never NULL; None where there is none."""
+    if len(table.primary_key) == 1:
+        return table.primary_key[0]
+    never_null = {c.name for c in table.columns if not c.nullable}
+    return next((k.columns[0] for k in table.unique_keys if len(k.columns) == 1 and k.columns[0] in never_null), None)
+
+
+def _shown(table: Table) -> str | None:
+    """The column that names a tenant to people: one that is always there before one that may be missing."""
+    texts = [c for c in table.columns if c.type == "VARCHAR"]
+    for nullable in (False, True):
+        for pattern in _SHOWN:
+            for column in texts:
+                if column.nullable == nullable and re.fullmatch(f"(?i){pattern}", column.name):
+                    return column.name
+    return None
 
 
 def _plans(schema: Schema, edges: list[Edge], tenant: TenantKey) -> dict[TableName, TablePlan]:
@@ -101,10 +209,10 @@ def _plans(schema: Schema, edges: list[Edge], tenant: TenantKey) -> dict[TableNa
 
 
 def _render(
-    url: str, schema: Schema, tenant: TenantKey, plans: dict[TableName, TablePlan], routes: dict[TableName, Route], output: Path
+    url: str, schema: Schema, choice: _Choice, plans: dict[TableName, TablePlan], routes: dict[TableName, Route], output: Path
 ) -> str:
+    tenant = choice.tenant
     slug = re.sub(r"[^a-z0-9]+", "-", output.resolve().parent.name.lower()).strip("-") or "workspace"
-    secret = "${SLICEHOUSE_SOURCE_URL}" if "${" not in url and re.search(r"://[^/@]*:[^/@]+@", url) else url
     lines = [
         "# yaml-language-server: $schema=.slicehouse/workspace.schema.json",
         "version: 1",
@@ -113,10 +221,12 @@ def _render(
         "sources:",
         "  app:",
         "    kind: postgres",
-        f"    url: {_quoted(secret)}" + ("        # the url held a password: export SLICEHOUSE_SOURCE_URL=…" if secret != url else ""),
+        f"    url: {_quoted(url)}"
+        + ("   # it holds a password: export SLICEHOUSE_SOURCE_URL=…" if "${SLICEHOUSE_SOURCE_URL}" in url else ""),
         '    # schedule: "*/15 * * * *"',
         "tenants:",
-        f"  table: {_quoted(_name(tenant.table, schema))}",
+        f"  table: {_quoted(_name(tenant.table, schema))}   # {_line(choice.reason)}",
+        *(f"  # or {_line(other)}" for other in choice.others),
         f"  key: {_quoted(tenant.key)}",
         *([f"  name: {_quoted(tenant.name)}"] if tenant.name else []),
         "tables:" if plans else "tables: {}",
@@ -132,7 +242,7 @@ def _render(
     excluded = [r for r in routes.values() if r.kind == "excluded"]
     if excluded:
         lines.append("# Not in any slice, unless you say how they reach a tenant:")
-        lines += [f"#   {r.table.table}: {r.review or r.reason}" for r in excluded]
+        lines += [f"#   {_line(r.table.table)}: {_line(r.review or r.reason)}" for r in excluded]
     return "\n".join([*lines, "dashboards: dashboards/*.yaml", ""])
 
 
@@ -157,9 +267,15 @@ def _part(text: str) -> str:
     return text if re.fullmatch(r"\w+", text) else '"' + text.replace('"', '""') + '"'
 
 
+def _line(text: str) -> str:
+    """What a comment may hold: names of a stranger's database have any letters."""
+    return " ".join(text.split())
+
+
 def _quoted(text: str) -> str:
-    return (
-        text
-        if re.fullmatch(r"[\w./${}:@?=&%-]+", text) and not text.startswith(("{", "&", "@", "%", "-", "?"))
-        else "'" + text.replace("'", "''") + "'"
-    )
+    """A YAML scalar that is read as this text."""
+    if re.fullmatch(r"[A-Za-z_/$][\w./${}:@?=&%-]*", text) and text.lower() not in _WORDS_OF_YAML and not text.endswith(":"):
+        return text
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text)

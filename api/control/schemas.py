@@ -1,0 +1,60 @@
+"""The JSON Schemas (draft 2020-12) that an editor reads: of the workspace file, of the lock, of a dashboard.
+
+They are the models' own, and accept the short forms too that the models take before they validate: `countries: shared`, `12%`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.dashboards import Dashboard
+from engine.lock import Lock
+from engine.workspace import Workspace
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SHARE = {"type": "string", "pattern": r"^\s*(\d{1,2}|100)\s*%?\s*$"}
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Writes the three into `folder`, over those of another version; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name, schema in schemas().items():
+        path = folder / f"{name}.schema.json"
+        path.write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
+        found.append(path)
+    return found
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schemas by name: workspace, lock, dashboard."""
+    return {
+        "workspace": {"$schema": _DIALECT} | _workspace(Workspace.model_json_schema()),
+        "lock": {"$schema": _DIALECT} | Lock.model_json_schema(),
+        "dashboard": {"$schema": _DIALECT} | _dashboard(Dashboard.model_json_schema()),
+    }
+
+
+def _workspace(schema: dict[str, Any]) -> dict[str, Any]:
+    del schema["properties"]["path"]  # where the file was read from is no part of it
+    table = schema["$defs"]["TableConfig"]
+    for name in ("via", "hides"):
+        table["properties"][name] = _or({"type": "string"}, table["properties"][name])
+    table["properties"]["quarantine"] = _or(_SHARE, table["properties"]["quarantine"])
+    schema["$defs"]["TableConfig"] = _or({"enum": ["shared", "excluded"]}, table)
+    return schema
+
+
+def _dashboard(schema: dict[str, Any]) -> dict[str, Any]:
+    chart = schema["$defs"]["Chart"]
+    chart["properties"]["y"] = _or({"type": "string"}, chart["properties"]["y"])
+    schema["$defs"]["Chart"] = _or({"enum": chart["properties"]["type"]["enum"]}, chart)
+    return schema
+
+
+def _or(short: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    """The short form or the whole one; what describes the setting stays with it."""
+    told = {k: whole[k] for k in ("title", "description", "default") if k in whole}
+    return told | {"anyOf": [short, {k: v for k, v in whole.items() if k not in told}]}

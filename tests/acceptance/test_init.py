@@ -1,0 +1,190 @@
+"""`init` on databases that nobody here wrote: a right tenant table with reasons, a file that passes `check`, and slices by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from ruamel.yaml import YAML
+
+from api.cli.main import main
+from api.control.schemas import schemas
+from tests.conftest import PASSWORD, PASSWORD_ROLE, uri_for
+from tests.differential.loaders import SAMPLES, load_chinook, load_northwind, load_tpch
+
+Load = Callable[[Any, Path], None]
+FOREIGN: dict[str, tuple[Load, dict[str, str], int]] = {
+    "chinook": (lambda c, _: load_chinook(c), {"table": "Customer", "key": "CustomerId", "name": "LastName"}, 59),
+    "northwind": (lambda c, _: load_northwind(c), {"table": "Customers", "key": "CustomerID", "name": "CompanyName"}, 93),
+    "tpch": (lambda c, folder: load_tpch(c, 0.01, 20, folder), {"table": "tenants", "key": "id", "name": "name"}, 20),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_proposal_works_without_a_touch(name: str, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load, tenants, count = FOREIGN[name]
+    if name != "tpch" and not SAMPLES.is_dir():
+        pytest.skip("../shared/data is not here")
+    with psycopg.connect(database, autocommit=True) as connection:
+        load(connection, tmp_path / "parquet")
+    file = tmp_path / "w" / "slicehouse.yaml"
+    assert main(["init", "--url", database, "-o", str(file)]) == 0
+    text = file.read_text()
+    assert YAML(typ="safe").load(text)["tenants"] == tenants
+    assert f"table: {tenants['table']}   # its name says " in text
+    assert "to it: " in text
+    at = ["-w", str(file)]
+    assert main(["check", *at]) == 0
+    capsys.readouterr()
+    assert main(["routes", "--json", "--accept", *at]) == 0
+    routes = {r["table"]: r for r in json.loads(capsys.readouterr().out)}
+    assert [t for t, r in routes.items() if r["route"] == "tenant"] == [tenants["table"]]
+    assert all(f"#   {t}: " in text for t, r in routes.items() if r["route"] == "excluded")
+    assert main(["refresh", *at]) == 0
+    assert main(["verify", *at]) == 0
+    capsys.readouterr()
+    assert main(["tenants", "--json", *at]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == count
+    assert json.loads((file.parent / ".slicehouse" / "workspace.schema.json").read_text())
+
+
+def test_nothing_is_written_over_unsaid(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table orgs(id int primary key, name text); create table notes(id int primary key, org int references orgs)"
+        )
+    file = tmp_path / "slicehouse.yaml"
+    command = ["init", "--url", database, "-o", str(file)]
+    (tmp_path / ".gitignore").write_text("dist")
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert f"{file}: written\n" in said
+    assert "workspace.schema.json" in said
+    assert ".slicehouse/ added" in said
+    assert (tmp_path / ".gitignore").read_text() == "dist\n.slicehouse/\n"
+    file.write_text("mine")
+    assert main(command) == 2
+    assert file.read_text() == "mine"
+    assert "is there already" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert "written over the one that was there" in capsys.readouterr().err
+    assert (tmp_path / ".gitignore").read_text() == "dist\n.slicehouse/\n"
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("select 1", "shows no table"),
+        ("create table orgs(id int primary key)", "shows one table, orgs"),
+        ("create table a(id int primary key); create table b(id int primary key, a int references a)", "a: 1 table leads to it: b"),
+        ("create table orgs(id int); create table notes(id int)", "never NULL"),
+    ],
+    ids=["no table", "one table", "no likely one", "no key"],
+)
+def test_what_cannot_be_proposed_is_said(sql: str, says: str, database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sql.encode())
+    assert main(["init", "--url", database, "-o", str(tmp_path / "slicehouse.yaml")]) == 2
+    assert says in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_named_tenant_table_is_taken_and_a_wrong_name_is_not(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table mandanten(nr int primary key); create table b(id int primary key, nr int references mandanten)")
+    command = ["init", "--url", database, "-o", str(tmp_path / "slicehouse.yaml"), "--tenant-table"]
+    assert main([*command, "mandant"]) == 2
+    assert "did you mean mandanten?" in capsys.readouterr().err
+    assert main([*command, "mandanten"]) == 0
+    assert main(["check", "-w", str(tmp_path / "slicehouse.yaml")]) == 0
+
+
+def test_odd_names_do_no_harm(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute('create table orgs("null" int primary key, "the name: #1" text)')
+        connection.execute('create table "123"(id int primary key, org int references orgs, "api: key" text)')
+        connection.execute('create table "odd\ncolumns: {}"(id int primary key)')
+        connection.execute('create table "true"(id int primary key, "a.b" int references "123", c int references "odd\ncolumns: {}")')
+    file = tmp_path / "slicehouse.yaml"
+    assert main(["init", "--url", database, "-o", str(file)]) == 0
+    assert YAML(typ="safe").load(file.read_text())["tenants"]["key"] == "null"
+    assert main(["check", "-w", str(file)]) == 0
+
+
+@pytest.mark.parametrize("as_uri", [True, False])
+def test_a_password_is_in_no_file(
+    as_uri: bool, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table orgs(id int primary key); create table notes(id int primary key, org int references orgs)")
+        connection.execute(f"grant select on all tables in schema public to {PASSWORD_ROLE}")
+    url = uri_for(database, user=PASSWORD_ROLE, password=PASSWORD)
+    if as_uri:
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+        url = f"postgresql://{PASSWORD_ROLE}:open%20sesame%20%2F%20100%25@/{parts['dbname']}?host={parts['host']}"
+    file = tmp_path / "slicehouse.yaml"
+    assert main(["init", "--url", url, "-o", str(file)]) == 0
+    assert "sesame" not in "".join(f.read_text() for f in tmp_path.rglob("*") if f.is_file()) + capsys.readouterr().err
+    assert main(["check", "-w", str(file)]) != 0
+    monkeypatch.setenv("SLICEHOUSE_SOURCE_URL", url)
+    assert main(["check", "-w", str(file)]) == 0
+
+
+WORKSPACES = [
+    {"version": 1, "workspace": "w", "sources": {"a": {"kind": "postgres"}}, "tenants": {"table": "t"}},
+    {
+        "version": 1,
+        "workspace": "w",
+        "sources": {"a": {"kind": "postgres", "schedule": "every 10m"}},
+        "tenants": {"table": "t", "parent": {"column": "p", "data": "none"}},
+        "relationships": ["a.b -> c.d"],
+        "tables": {
+            "x": "shared",
+            "y": "excluded",
+            "z": {"via": "a_id", "quarantine": "12%"},
+            "v": {"via": ["a"], "hides": "b", "quarantine": 5},
+        },
+        "columns": {"a.b": {"mask": "drop"}},
+    },
+]
+CHART = {"version": 1, "slug": "d", "title": "D", "panels": {"p": {"title": "P", "sql": "select 1", "chart": "table"}}}
+
+
+def test_schemas_are_draft_2020_12_and_say_what_the_models_say() -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    from engine.dashboards import Dashboard
+    from engine.workspace import Workspace
+
+    made = schemas()
+    for schema in made.values():
+        assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+        jsonschema.meta.validate(schema)
+    workspace, dashboard = (jsonschema.Draft202012Validator(made[n]) for n in ("workspace", "dashboard"))
+    for given in WORKSPACES:
+        Workspace.model_validate(given)
+        workspace.validate(given)
+    for wrong in ({"tables": {"x": "shred"}}, {"tables": {"x": {"vai": "a"}}}, {"path": "x"}, {"tenants": {}}, {"timezome": "UTC"}):
+        assert not workspace.is_valid(WORKSPACES[0] | wrong), wrong
+    Dashboard.model_validate(CHART)
+    dashboard.validate(CHART)
+    assert not dashboard.is_valid(CHART | {"panels": {"p": {"title": "P", "sql": "select 1", "chart": "donut"}}})
+
+
+def test_the_demo_and_a_lock_fit_their_schemas(database: str, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    made, yaml = schemas(), YAML(typ="safe")
+    for file in sorted((Path(__file__).parents[2] / "api" / "demo" / "dashboards").glob("*.yaml")):
+        jsonschema.Draft202012Validator(made["dashboard"]).validate(yaml.load(file))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table orgs(id int primary key); create table notes(id int primary key, org int references orgs)")
+        connection.execute("insert into orgs values (1)")
+    at = str(tmp_path / "slicehouse.yaml")
+    assert [main(["init", "--url", database, "-o", at]), main(["routes", "--accept", "-w", at])] == [0, 0]
+    for line in ("routes.lock", "slicehouse.yaml"):
+        named = (tmp_path / line).read_text().split("$schema=", 1)[1].split()[0]
+        schema = json.loads((tmp_path / named).read_text())
+        jsonschema.Draft202012Validator(schema).validate(yaml.load(tmp_path / line))
