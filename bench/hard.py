@@ -230,12 +230,12 @@ def score(case: HardCase, states: Sequence[State]) -> Score:
     for number, (state, wanted) in enumerate(zip(states, expected(case), strict=True)):
         more, less = _over(state.slices, wanted.slices), _over(wanted.slices, state.slices)
         leaked, lost = leaked + sum(more.values()), lost + sum(less.values())
-        told = [state.error] if state.error else []
-        told += [f"{n} rows of {t} too many in {key}" for (key, t), n in more.items()]
+        told = [f"{n} rows of {t} too many in {key}" for (key, t), n in more.items()]
         told += [f"{n} rows of {t} missing in {key}" for (key, t), n in less.items()]
         told += [f"slices of {', '.join(sorted(extra))}" for extra in [set(state.slices) - set(wanted.slices)] if extra]
         told += [f"no slice of {', '.join(sorted(extra))}" for extra in [set(wanted.slices) - set(state.slices)] if extra]
         told += _quarantine_differs(state.quarantine, wanted.quarantine)
+        told = [state.error, *told] if told and state.error else told  # a case may expect nothing, because it is refused
         why += [f"step {number}: {text}" if number else text for text in told]
     return Score(case.id, not why, leaked, lost, "; ".join(why))
 
