@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,17 @@ def http_shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_world(http_shared: Path, tmp_path: Path) -> Callable[..., World]:
-    """A world with settings of its own."""
-    return lambda **settings: new_world(http_shared, tmp_path / "world", **settings)
+def make_world(http_shared: Path, tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """A world with settings of its own; closed after the test."""
+    made: list[World] = []
+
+    def make(**settings: Any) -> World:
+        made.append(new_world(http_shared, tmp_path / "world", **settings))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
 
 
 @pytest.fixture

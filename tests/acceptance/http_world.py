@@ -138,6 +138,12 @@ class World:
         offer_tables(SOURCE, tables())
         return refresh(self.installation, self.workspace, Options(**options)).run
 
+    def close(self) -> None:
+        """Lets go of threads, slices and the catalog."""
+        self.app.state.context.pool.shutdown(wait=False, cancel_futures=True)
+        self.app.state.context.slices._open.clear()
+        self.installation.catalog.close()
+
     def edit(self, **facts: Any) -> None:
         """Changes the workspace file."""
         self.file.write_text(json.dumps(json.loads(self.file.read_text()) | facts))
