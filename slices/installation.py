@@ -37,17 +37,23 @@ def open_installation(settings: Settings, *, migrate: bool = True) -> Installati
     home = Home(settings.home.resolve())
     try:
         home.path.mkdir(parents=True, exist_ok=True)
-        catalog = open_catalog(home.catalog, migrate=migrate)
-        return Installation(settings, home, catalog, _secret(home.secret))
+        secret = _secret(home.secret, is_new=not home.catalog.exists())
+        return Installation(settings, home, open_catalog(home.catalog, migrate=migrate), secret)
     except OSError as error:
         raise StorageError(
             f"The home folder {home.path} cannot be used: {os.strerror(error.errno or 0)}.", hint="--home DIR names another."
         ) from error
 
 
-def _secret(path: Path) -> bytes:
-    """The installation's secret; made once, readable by its owner alone."""
+def _secret(path: Path, *, is_new: bool) -> bytes:
+    """The installation's secret; made once, before the catalog, readable by its owner alone. A lost one is not replaced in silence."""
     if not path.exists():
+        if not is_new:
+            raise StorageError(
+                "The installation's secret is gone; masks and ETags hang on it.",
+                hint=f"Restore {path.name} in the home folder from a backup.",
+                code="secret",
+            )
         part = path.with_suffix(f".{os.getpid()}")
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
