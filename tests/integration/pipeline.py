@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,9 @@ import polars as pl
 import pyarrow as pa
 
 from engine import duck
+from engine import sql as quoting
+from engine.catalog import runs
+from engine.names import SliceName
 from engine.plan import landed_columns, plan_routing
 from engine.routing import Routing
 from engine.schema import ForeignKey, Schema, TableName, UniqueKey
@@ -24,14 +27,17 @@ from engine.schema import Table as SourceTable
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from extract.snapshot import Landing, land
-from extract.source import ReadRequest
+from extract.source import ReadRequest, Source
+from slices import builders
 from slices.judge import Judge, LandedFiles
 from slices.partition import Partition
 from slices.rederive import Rederivation
 from slices.refresh import Options, refresh
 from slices.sql import State
-from tests.integration.driving import accept, answering, installation_in, workspace_of
+from slices.task import Built
+from tests.integration.driving import Answering, accept, answering, installation_in, workspace_of
 from tests.rowrule.case import Case, ColumnType, Edge, Table
+from tests.rowrule.oracle import outcome
 
 ARROW = {"int": pa.int32(), "bigint": pa.int64(), "text": pa.string()}
 ROW = "rid"  # an extra column of every table: the row's index in the case
@@ -206,24 +212,85 @@ def _numbered(made: Landed, table: str) -> pl.DataFrame:
     return pl.scan_parquet(list(files.paths)).select("ord", pl.col(column).alias(ROW)).collect()
 
 
-def slices_by_refresh(case: Case, home: Path, *, first: bool = True) -> dict[str, dict[str, list[int]]]:
-    """The rows in the files that answer after a refresh. `first`: accepts the routing, otherwise the one accepted before counts."""
-    url = str(home)
-    offer(url, source_of(case))
-    file = workspace(case, home / "nothing", url)
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a refresh published: the rows in the files that answer, and how many rows of each table the run put where."""
+
+    slices: dict[str, Rows]
+    counts: dict[str, Counts]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The verdicts of one table that are no slice's."""
+
+    quarantined: int
+    filtered: int
+
+
+def published(case: Case, home: Path, *, first: bool = True, file: Workspace | None = None, source: Source | None = None) -> Published:
+    """Refreshes the case from memory, or from another source of the same rows that `file` names.
+
+    `first`: accepts the routing, otherwise the one accepted before counts.
+    """
+    if source is None:
+        offer(str(home), source_of(case))
+    file = file or workspace(case, home / "nothing", str(home))
     installation = installation_in(home, builders=1)
     if first:
         accept(installation, file)
     result = refresh(installation, file, Options(allow_shrink=True))
     assert (result.failed, result.withheld, result.reasons) == (0, 0, {})
-    with source_of(case).snapshot() as snapshot:
+    with (source or source_of(case)).snapshot() as snapshot:
         routing = plan_routing(file, Schema.of(snapshot.describe()))
     names = {r.table.table: routing.names[r.table] for r in routing.written}
+    with installation.catalog.read() as session:
+        verdicts = runs.verdicts_of(session, result.run)
+    return Published(
+        {key: _rows_of(tenant, names) for key, tenant in answering(installation, file).items() if tenant.path is not None},
+        {name.rpartition(".")[2]: Counts(found["quarantined"], found["filtered"]) for name, found in verdicts.items()},
+    )
+
+
+def _rows_of(tenant: Answering, names: Mapping[str, SliceName]) -> Rows:
     return {
-        key: {
-            t: [row for (row,) in tenant.rows(f'select {ROW} from "{n.schema}"."{n.table.replace(chr(34), chr(34) * 2)}" order by 1')]
-            for t, n in names.items()
-        }
-        for key, tenant in answering(installation, file).items()
-        if tenant.path is not None
+        t: [row for (row,) in tenant.rows(f"select {ROW} from {quoting.names(n.schema, n.table)} order by 1")] for t, n in names.items()
     }
+
+
+def foreseen(case: Case) -> Published:
+    """What the oracle says of the same."""
+    found = outcome(case)
+    return Published(found.slices, {t: Counts(len(rows), len(found.filtered[t])) for t, rows in found.quarantine.items()})
+
+
+@contextmanager
+def one_builder() -> Iterator[None]:
+    """All builds of the block by one real builder process, started and proven by its canary once; nothing else of the pipeline changes."""
+    real, kept = builders._Builder, list[builders._Builder]()
+
+    def lent(environment: Mapping[str, str] | None) -> builders._Builder:
+        if not kept or kept[0]._process.poll() is not None:
+            kept[:] = [real(environment)]
+        return _Lent(kept[0])  # type: ignore[return-value]
+
+    builders._Builder = lent  # type: ignore[assignment, misc]
+    try:
+        yield
+    finally:
+        builders._Builder = real  # type: ignore[misc]
+        for process in kept:
+            process.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """A builder process that outlives the refresh that uses it."""
+
+    process: builders._Builder
+
+    def build(self, task: Path) -> list[Built]:
+        return self.process.build(task)
+
+    def close(self) -> None:
+        pass

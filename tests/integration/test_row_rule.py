@@ -1,14 +1,15 @@
-"""The product against the oracle of the row rule: both judges on random cases, and the built files."""
+"""The product against the oracle of the row rule: both judges on random cases, and the built files of the hard ones."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 
-from tests.integration.pipeline import Verdicts, landed, slices_by_refresh, verdicts_by_judge, verdicts_by_polars
+from tests.integration.pipeline import Verdicts, landed, one_builder, published, verdicts_by_judge, verdicts_by_polars
 from tests.rowrule import hard
 from tests.rowrule.case import Case
 from tests.rowrule.oracle import outcome
@@ -16,6 +17,12 @@ from tests.rowrule.strategies import cases
 
 HARD_CASES = sorted(hard.FOLDER.glob("*.json"))
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _builder() -> Iterator[None]:
+    with one_builder():
+        yield
 
 
 def expected(case: Case) -> Verdicts:
@@ -32,13 +39,6 @@ def test_both_judges_agree_with_the_oracle(case: Case) -> None:
         assert verdicts_by_polars(made, Path(name)) == expected(case)
 
 
-@given(cases())
-@settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET, phases=[Phase.generate])
-def test_files_hold_what_the_oracle_says(case: Case) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        assert slices_by_refresh(case, Path(name)) == outcome(case).slices
-
-
 @pytest.mark.skipif(not HARD_CASES, reason="no hard cases beside the repository (../shared/graph/hard)")
 @pytest.mark.parametrize("path", HARD_CASES, ids=lambda path: path.stem)
 def test_files_hold_what_a_hard_case_says(path: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_files_hold_what_a_hard_case_says(path: Path, tmp_path: Path) -> None:
     except hard.NotTranslatable as missing:
         pytest.skip(f"a case of the row rule cannot say: {missing}")
     for number, state in enumerate(states):
-        found = slices_by_refresh(state.case, tmp_path, first=number == 0)
+        found = published(state.case, tmp_path, first=number == 0).slices
         by_rid = {
             tenant: {t: sorted(state.rids[t][i] for i in rows) for t, rows in tables.items() if rows} for tenant, tables in found.items()
         }

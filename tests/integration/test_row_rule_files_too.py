@@ -1,0 +1,30 @@
+"""A hundred more random cases of the row rule through the whole pipeline: files and accounting are what the oracle says."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.integration.pipeline import foreseen, one_builder, published
+from tests.rowrule.case import Case
+from tests.rowrule.strategies import cases
+
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _builder() -> Iterator[None]:
+    with one_builder():
+        yield
+
+
+@given(cases())
+@seed(2)
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=QUIET, phases=[Phase.generate])
+def test_files_and_accounting_are_what_the_oracle_says(case: Case) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        assert published(case, Path(name)) == foreseen(case)
