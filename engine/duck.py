@@ -146,12 +146,19 @@ def serve(path: Path, *, timezone: str, memory_limit: str, seconds: float) -> Co
         wanted |= {"max_execution_time": int(seconds * 1000)}
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_config(**wanted))
-        connection.execute(sql.set_timezone(timezone, everywhere=True))
-        connection.execute(sql.set_setting("lock_configuration", "true", everywhere=True))
+        if not _is_locked(connection):
+            connection.execute(sql.set_timezone(timezone, everywhere=True))
+            connection.execute(sql.set_setting("lock_configuration", "true", everywhere=True))
     except Error as error:
         raise SliceUnusable("A slice file cannot be opened.", hint="slicehouse verify; then slicehouse refresh --full.") from error
     _assert_fenced(connection, timezone)
     return connection
+
+
+def _is_locked(connection: Connection) -> bool:
+    """Whether the engine gave its open instance of this file: the slice was closed while a statement was still at work on it."""
+    row = connection.execute(sql.current_setting("lock_configuration")).fetchone()
+    return row is not None and str(row[0]).lower() == "true"
 
 
 _FENCE = {

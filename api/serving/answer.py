@@ -69,7 +69,7 @@ def answer(
     cancel = cancel or Cancel()
     try:
         opened = slices.get(ref)
-    except (SliceUnusable, duck.Error):
+    except SliceUnusable:
         raise _unusable() from None
     checked = check(statement, opened.tables)
     missing = checked.parameters - set(parameters)

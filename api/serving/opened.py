@@ -9,6 +9,7 @@ from pathlib import Path
 
 from api.serving.gate import Tables
 from engine import duck
+from engine.errors import SliceUnusable
 from slices import sql
 from slices.store import check_file
 
@@ -58,7 +59,10 @@ class OpenSlices:
     def _opened(self, ref: SliceRef) -> OpenSlice:
         check_file(ref.path, ref.size)
         connection = duck.serve(ref.path, timezone=ref.timezone, memory_limit=self._memory, seconds=self._seconds)
-        rows = connection.cursor().execute(sql.slice_tables()).fetchall()
+        try:
+            rows = connection.cursor().execute(sql.slice_tables()).fetchall()
+        except duck.Error as error:
+            raise SliceUnusable("A slice file cannot be read.", hint="slicehouse verify; then slicehouse refresh --full.") from error
         return OpenSlice(connection, frozenset((str(s).lower(), str(t).lower()) for s, t in rows))
 
     def drop(self, ref: SliceRef) -> None:
