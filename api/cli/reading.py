@@ -48,7 +48,7 @@ def query(
     from api.serving.answer import Limits, answer
     from api.serving.formats import encode, json_object
     from api.serving.opened import OpenSlices
-    from api.serving.problems import Problem
+    from api.serving.problems import ADVICE, Problem
     from engine.clock import rfc3339
     from engine.errors import WorkFailed
     from slices.routings import workspace_row
@@ -61,10 +61,10 @@ def query(
     try:
         ref, version = slice_of(installation, row, found)
         slices = OpenSlices(1, settings.statement_memory, settings.statement_seconds)
-        limits = Limits(rows=2**31, bytes=2**40, seconds=settings.statement_seconds, cut=False)
+        limits = Limits(rows=2**31, bytes=settings.answer_bytes, seconds=settings.statement_seconds, cut=False)
         result = answer(slices, ref, sql, {"as_of": found.as_of, "timezone": row.timezone}, limits)
     except Problem as problem:
-        raise WorkFailed(str(problem.body("")["detail"]), code=problem.code) from None
+        raise WorkFailed(str(problem.body("")["detail"]), hint=ADVICE[problem.code], code=problem.code) from None
     meta = {"slice_version": version.id, "as_of": rfc3339(found.as_of or version.as_of)}
     if json or format == "json":
         sys.stdout.write(msgspec.json.encode(json_object(result, meta)).decode() + "\n")
@@ -83,7 +83,7 @@ def pull(
     import shutil
 
     from api.control.tenants import require_tenant, slice_of
-    from api.serving.problems import Problem
+    from api.serving.problems import ADVICE, Problem
     from engine.errors import ConfigurationError, SliceUnusable, WorkFailed
     from slices.build import file_digest
     from slices.routings import workspace_row
@@ -97,7 +97,7 @@ def pull(
     try:
         ref, version = slice_of(installation, row, require_tenant(installation, row.id, tenant))
     except Problem as problem:
-        raise WorkFailed(str(problem.body("")["detail"]), code=problem.code) from None
+        raise WorkFailed(str(problem.body("")["detail"]), hint=ADVICE[problem.code], code=problem.code) from None
     check_file(ref.path, version.bytes)
     shutil.copyfile(ref.path, output)
     output.chmod(0o444)
