@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from engine.columns import ColumnPlan, Treatment, looks_secret, masked
 from engine.errors import Problem, WorkspaceFileError
-from engine.graph import Edge, configured_edge, declared_edges, merge_edges, with_actors
+from engine.graph import Edge, configured_edge, declared_edges, merge_edges, with_actors, with_roles
+from engine.infer.find import infer
 from engine.names import column_names, resolve_column, resolve_columns, resolve_table, slice_names
 from engine.routing import Route, Routing, TablePlan, TenantKey, route_tables
 from engine.schema import Column, Schema, Table, TableName
@@ -27,6 +28,21 @@ def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None 
     return _Planner(workspace, schema, accepted).routing()
 
 
+_Treatments = Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]]
+
+
+def _ends(edge: Edge, treatments: _Treatments) -> list[tuple[Treatment | None, Treatment | None]]:
+    """What the file makes of the columns of an edge, pair by pair."""
+    pairs = zip(edge.columns, edge.parent_columns, strict=True)
+    return [(treatments.get((edge.child, c), (None, None))[0], treatments.get((edge.parent, p), (None, None))[0]) for c, p in pairs]
+
+
+def _same_mask(child: Treatment | None, parent: Treatment | None) -> bool:
+    """Whether keys that were treated so can still be compared."""
+    both = {child or "keep", parent or "keep"}
+    return both in ({"keep"}, {"sha256"})
+
+
 class _Planner:
     """Resolves one workspace file against one schema, collecting problems."""
 
@@ -38,7 +54,8 @@ class _Planner:
         tenant = self._tenant()
         self._finish()
         assert tenant is not None
-        edges = self._edges()
+        treatments = self._treatments()
+        edges = self._edges(tenant.table, treatments)
         plans = {
             name: plan
             for path, config in self.workspace.tables.items()
@@ -48,7 +65,6 @@ class _Planner:
         self._finish()
         routes = route_tables(self.schema, edges, tenant, plans)
         self._check_routes(routes, plans)
-        treatments = self._treatments()
         routes = {name: replace(route, columns=self._columns(route, treatments, routes)) for name, route in routes.items()}
         self._check_keys(routes)
         self._finish()
@@ -96,7 +112,7 @@ class _Planner:
 
     # ── edges ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _edges(self) -> list[Edge]:
+    def _edges(self, tenant: TableName, treatments: _Treatments) -> list[Edge]:
         configured: list[Edge] = []
         denied: list[Edge] = []
         for index, line in enumerate(self.workspace.configured):
@@ -107,8 +123,11 @@ class _Planner:
                 (denied if line.denied else configured).append(edge)
             except LookupError as error:
                 self._problem(("relationships", index), str(error))
-        merged = merge_edges(declared_edges(self.schema), configured, denied)
-        return with_actors(merged, self._actors())
+        known = merge_edges(declared_edges(self.schema), configured, ())
+        found = infer(self.schema, known, tenant) if self.workspace.infer else []
+        found = [e for e in found if all(_same_mask(*pair) for pair in _ends(e, treatments))]
+        merged = merge_edges([*known, *found], (), denied)
+        return with_actors(with_roles(merged), self._actors())
 
     def _spelled(self, edge: Edge) -> Edge:
         child, parent = self.schema[edge.child], self.schema[edge.parent]
@@ -244,7 +263,7 @@ class _Planner:
     def _columns(
         self,
         route: Route,
-        treatments: Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]],
+        treatments: _Treatments,
         routes: Mapping[TableName, Route],
     ) -> tuple[ColumnPlan, ...]:
         table = self.schema[route.table]

@@ -9,7 +9,7 @@ from typing import Any
 from engine import lock as locks
 from engine.catalog.tables import RoutingRow, WorkspaceRow
 from engine.drift import drift
-from engine.routing import Routing
+from engine.routing import Route, Routing
 from engine.schema import Schema, TableName
 from engine.workspace import Workspace
 from slices import routings
@@ -45,12 +45,18 @@ class Review:
             "table": str(self.routing.names[table]),
             "route": route.kind,
             "path": " → ".join(route.path),
-            "evidence": route.review or route.reason,
-            "confidence": 1.0,
+            "evidence": route.review or _evidence(route),
+            "confidence": min((e.confidence for e in (*route.edges, *route.joins)), default=1.0),
             "decision": "review" if route.review else "excluded" if route.kind == "excluded" else "accepted",
             **counts,
             "reasons": dict(found.reasons),
         }
+
+
+def _evidence(route: Route) -> str:
+    """Why the table has its route: where its edges are known from, and for an inferred one what speaks for it."""
+    found = [e.evidence for e in (*route.edges, *route.joins) if e.origin == "inferred"]
+    return "; ".join([route.reason, *found])
 
 
 def review(installation: Installation, workspace: Workspace, say: Callable[[str], None] = lambda text: None) -> Review:

@@ -66,7 +66,7 @@ def is_generic(words: Words) -> bool:
 
 def is_key_like(column: Column) -> bool:
     """Whether a column's type is one that keys have."""
-    return column.key_class in _KEY_CLASSES
+    return column.key_class in _KEY_CLASSES and not column.fold
 
 
 def presumed_key(named: Named) -> tuple[str, ...]:

@@ -129,6 +129,7 @@ class Workspace(_Model):
     sources: dict[Slug, SourceConfig] = Field(min_length=1)
     tenants: TenantsConfig
     relationships: list[RelationshipText] = []
+    infer: bool = Field(default=True, description="whether relationships that nobody declared are looked for")
     actors: list[str] = []
     tables: dict[str, TableConfig] = {}
     columns: dict[str, ColumnConfig] = {}
