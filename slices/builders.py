@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -40,7 +41,18 @@ def run_tasks(
         waiting.put((i, task))
     with ThreadPoolExecutor(max(1, min(processes, len(tasks)))) as pool:
         jobs = [pool.submit(_serve, waiting, folder, on_built, environment) for _ in range(min(processes, len(tasks)))]
-        return [built for job in jobs for built in job.result()]
+        try:
+            return [built for job in jobs for built in job.result()]
+        except BaseException:
+            _drop(waiting)  # an interrupt waits for the tasks at work alone
+            raise
+
+
+def _drop(waiting: SimpleQueue[tuple[int, BuildTask]]) -> None:
+    """Empties the queue."""
+    with suppress(Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def _serve(
