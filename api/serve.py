@@ -56,26 +56,20 @@ class _Child:
             self.process.wait()
 
 
+def server_command(host: str, port: int, workers: int) -> list[str]:
+    """The command that runs the API alone."""
+    # Whoever runs on this machine could say that it comes from elsewhere; an operator with a proxy names the proxy.
+    proxy = [] if "FORWARDED_ALLOW_IPS" in os.environ else ["--no-proxy-headers"]
+    where = ["--host", host, "--port", str(port), "--workers", str(workers)]
+    quiet = ["--no-server-header", "--log-level", "warning", "--timeout-graceful-shutdown", str(_GRACE)]
+    return [sys.executable, "-m", "uvicorn", "api.app:create_app", "--factory", *where, *quiet, *proxy]
+
+
 def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, workers: int, scheduler: bool) -> None:
     """Runs API and scheduler until SIGINT or SIGTERM. Raises WorkFailed."""
     figures = tempfile.mkdtemp(prefix="slicehouse-metrics-")
     environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve()), FOLDER: figures}
-    server = [
-        "-m",
-        "uvicorn",
-        "api.app:create_app",
-        "--factory",
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        str(workers),
-        "--no-server-header",
-        "--timeout-graceful-shutdown",
-        str(_GRACE),
-    ]
-    children = [_Child("API", [sys.executable, *server, "--log-level", "warning"], environment)]
+    children = [_Child("API", server_command(host, port, workers), environment)]
     if scheduler:
         children.append(_Child("scheduler", [sys.executable, "-m", "api.scheduler", *(str(f.resolve()) for f in files)], environment))
     ended = threading.Event()

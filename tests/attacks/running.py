@@ -6,7 +6,6 @@ import os
 import resource
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from api.serve import server_command
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,10 +36,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "uvicorn", "api.app:create_app", "--factory", "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--no-server-header", "--log-level", "warning"],
+                server_command("127.0.0.1", self.port, 1),
                 env=self._environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=self._bound,
             )  # fmt: skip
         self.starts += 1
