@@ -36,11 +36,20 @@ def _bound(found: Asked, dashboard: Dashboard, values: dict[str, Any]) -> dict[s
 
 
 @router.get("", **permission("dashboard:view", ListOf[DashboardSummary]))
-def list_dashboards(request: Request) -> Response:
-    """What this tenant has."""
+def list_dashboards(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most")] = 25,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+) -> Response:
+    """What this tenant has, in the order of the files."""
     found = asked(request, "dashboard:view")
-    data = [{"id": d.slug, "slug": d.slug, "title": d.title, "description": d.description} for d in found.dashboards.values()]
-    body = msgspec.json.encode(listed(data, more=False))
+    slugs = list(found.dashboards)
+    if cursor is not None and cursor not in slugs:
+        raise Problem("validation", "That cursor was not given by this list.", [FieldError("/cursor", "invalid", "no such cursor")])
+    first = 0 if cursor is None else slugs.index(cursor) + 1
+    shown = [found.dashboards[slug] for slug in slugs[first : first + limit]]
+    data = [{"id": d.slug, "slug": d.slug, "title": d.title, "description": d.description} for d in shown]
+    body = msgspec.json.encode(listed(data, more=first + limit < len(slugs)))
     return found.respond(request, body, "application/json", found.etag("dashboards", body))
 
 

@@ -223,6 +223,25 @@ def test_sql_is_shown_to_editors_alone(world: World) -> None:
     assert [o["value"] for o in shown.json()["parameters"]["status"]["options"]] == ["open", "paid"]
 
 
+def test_dashboards_are_listed_in_pages(world: World) -> None:
+    key = world.key()
+    for name in ("a", "b", "t"):
+        (world.folder / "dashboards" / f"{name}.yaml").write_text(
+            f"{{version: 1, slug: {name}, title: T, panels: {{p: {{title: P, sql: select 1}}}}}}"
+        )
+    found, cursor = [], ""
+    while True:
+        page = world.client.get(f"/v1/dashboards?limit=2{cursor}", headers=key).json()
+        found += [d["slug"] for d in page["data"]]
+        if not page["has_more"]:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert found == ["a", "b", "sales", "t"]
+    assert page["next_cursor"] is None
+    for wrong in ("limit=0", "limit=101", "cursor=nothing"):
+        assert world.client.get(f"/v1/dashboards?{wrong}", headers=key).status_code == 422
+
+
 # ── the file ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
