@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,49 +21,110 @@ if TYPE_CHECKING:
     from engine.workspace import Workspace
     from slices.installation import Installation
 
+_TENANTS = ("137", "17")
+_LONGEST_END = 60.0
+
 
 def demo(
     *,
     folder: Annotated[Path, Parameter(help="where the demo lives")] = Path("demo"),
-    port: int = 8321,
+    port: Annotated[int, Parameter(help="where it is free; else any other")] = 8321,
     down: Annotated[bool, Parameter(negative=(), help="end a demo that runs")] = False,
 ) -> int:
     """Starts a PostgreSQL with a subscription business in it, refreshes, and serves; Ctrl-C ends all of it."""
-    from api.control.keys import make_key
-    from api.demo.business import DemoServer, fill, is_filled, write_workspace
+    from api.demo.business import DemoServer, end_server
     from api.serve import supervise
+    from engine.errors import Busy
+    from slices.locking import exclusive, is_held
+
+    folder = folder.resolve()
+    lock, postgres = folder / "demo.lock", folder / "postgres"
+    if down:
+        return _down(lock, postgres)
+    if is_held(lock):
+        raise Busy("A demo runs in this folder already.", hint="slicehouse demo --down ends it; --folder DIR starts another.")
+    signals = _Signals()
+    with exclusive(lock):
+        try:
+            say("starting PostgreSQL …")
+            with signals.held():
+                server = DemoServer(postgres)
+            port = _free_port(port)
+            where, lines = _prepared(folder, server.uri, f"http://127.0.0.1:{port}")
+            threading.Thread(target=_announce, args=(port, lines), daemon=True).start()
+            supervise(where.home, where.files, host="127.0.0.1", port=port, workers=1, scheduler=True)
+        finally:
+            signals.hold()
+            end_server(postgres)
+    say("The demo has ended.")
+    return 0
+
+
+class _Signals:
+    """SIGINT and SIGTERM as KeyboardInterrupt, once: a second one must not cut the ending short, nor any while they are held."""
+
+    def __init__(self) -> None:
+        self._held = self._asked = False
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._come)
+
+    def _come(self, *_: object) -> None:
+        self._asked = True
+        if not self._held:
+            self._held = True
+            raise KeyboardInterrupt
+
+    def hold(self) -> None:
+        """From here on they do nothing."""
+        self._held = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What comes while the block runs takes effect at its end."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = self._asked
+            if self._asked:
+                raise KeyboardInterrupt
+
+
+def _prepared(folder: Path, uri: str, base: str) -> tuple[Place, str]:
+    """Data, workspace, slices and keys; returns where they are, and what a person needs to enter."""
+    from api.control.keys import make_key
+    from api.demo.business import fill, is_filled, write_workspace
     from engine.workspace import read_workspace
 
-    pid = folder / "demo.pid"
-    if down:
-        return _down(pid)
-    port = _free_port(port)
-    say("starting PostgreSQL …")
-    server = DemoServer(folder.resolve() / "postgres")
-    try:
-        pid.write_text(str(os.getpid()))
-        if not is_filled(server.uri):
-            fill(server.uri, lambda stage, done, total: say(f"  {done:>2}/{total} {stage}"))
-        path = write_workspace(folder.resolve(), server.uri)
-        where = Place((path,), folder.resolve() / ".slicehouse")
-        installation, workspace = open_place(where), read_workspace(path)
-        _refreshed(installation, workspace)
-        admin = make_key(installation, workspace, "workspace", None, "demo")
-        keys = [(t, make_key(installation, workspace, f"tenant:{t}", None, "demo")) for t in ("137", "17")]
-        installation.catalog.close()
-        base = f"http://127.0.0.1:{port}"
-        print(f"\n{base}/#key={admin.text}\n", flush=True)
-        for tenant, key in keys:
-            print(
-                f"# tenant {tenant}\ncurl -s -H 'Authorization: Bearer {key.text}' '{base}/v1/dashboards/overview/panels/mrr_now'",
-                flush=True,
-            )
-        say("\nCtrl-C ends the demo, its PostgreSQL too.")
-        supervise(where.home, where.files, host="127.0.0.1", port=port, workers=1, scheduler=True)
-    finally:
-        pid.unlink(missing_ok=True)
-        server.stop()
-    return 0
+    if not is_filled(uri):
+        fill(uri, lambda stage, done, total: say(f"  {done:>2}/{total} {stage}"))
+    path = write_workspace(folder, uri)
+    where = Place((path,), folder / ".slicehouse")
+    installation, workspace = open_place(where), read_workspace(path)
+    _refreshed(installation, workspace)
+    admin = make_key(installation, workspace, "workspace", None, "demo")
+    keys = [(t, make_key(installation, workspace, f"tenant:{t}", None, "demo")) for t in _TENANTS]
+    installation.catalog.close()
+    calls = [
+        f"# tenant {tenant}\ncurl -s -H 'Authorization: Bearer {key.text}' '{base}/v1/dashboards/overview/panels/mrr_now'"
+        for tenant, key in keys
+    ]
+    return where, "\n".join(["", f"{base}/#key={admin.text}", "", *calls])
+
+
+def _announce(port: int, lines: str) -> None:
+    """Prints the address and the calls as soon as they work."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            connection = HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                break
+        except (OSError, HTTPException):
+            time.sleep(0.1)
+    print(lines, flush=True)
+    say("\nCtrl-C ends the demo, its PostgreSQL too.")
 
 
 def _refreshed(installation: Installation, workspace: Workspace) -> None:
@@ -87,15 +153,23 @@ def _free_port(port: int) -> int:
     return port
 
 
-def _down(pid: Path) -> int:
-    if not pid.exists():
-        say("No demo runs here.")
+def _down(lock: Path, postgres: Path) -> int:
+    """Ends the demo that holds the lock, and waits for it; without one, the PostgreSQL that a killed demo left behind."""
+    from api.demo.business import end_server
+    from engine.errors import WorkFailed
+    from slices.locking import is_held
+
+    if not is_held(lock):
+        say("The PostgreSQL of a demo that was killed has ended." if end_server(postgres) else "No demo runs here.")
         return 0
-    try:
-        os.kill(int(pid.read_text()), signal.SIGTERM)
-        say("The demo is ending.")
-    except ProcessLookupError:
-        pid.unlink()
+    say("The demo is ending …")
+    os.kill(int(lock.read_text()), signal.SIGTERM)
+    until = time.monotonic() + _LONGEST_END
+    while is_held(lock):
+        if time.monotonic() > until:
+            raise WorkFailed(f"The demo did not end within {_LONGEST_END:.0f} seconds.", hint=f"Its process is {lock.read_text().strip()}.")
+        time.sleep(0.1)
+    say("The demo has ended.")
     return 0
 
 

