@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.infer.vocabulary import BY, NOUNS, OWNERS, PEOPLE, ROLES, THINGS
+from engine.infer.vocabulary import BY, BY_THINGS, NOUNS, OWNERS, PEOPLE, ROLES, THINGS
 from engine.infer.words import Words, forms, words_of
 
 
@@ -32,7 +32,7 @@ def names_a_role(words: Words) -> bool:
 
 def says_by_whom(words: Words) -> bool:
     """`created_by`, `erstellt_von`."""
-    return any(w in BY for w in words[-2:])
+    return any(w in BY for w in words[-2:]) and BY_THINGS.isdisjoint(words)
 
 
 def is_a_role(words: Words) -> bool:

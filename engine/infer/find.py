@@ -60,7 +60,10 @@ def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None =
         if (named.name, column.name) not in taken and (match := finder.best(named, column)) is not None and match.score >= LEAST
     ]
     ends = {e.ends for e in known}
-    return sorted([*found, *(e for e in finder.composites([*known, *found]) if e.ends not in ends)])
+    whole = {e: finder.completed(e, found) for e in found if finder.tables[e.parent].has_part_of_key}
+    found = [whole.get(e) or e for e in found]
+    composites = [e for e in finder.composites([*known, *found]) if e.ends not in {*ends, *(f.ends for f in found)}]
+    return sorted([*found, *composites])
 
 
 class _Finder:
@@ -121,10 +124,26 @@ class _Finder:
         best = max(matches, key=lambda m: (m.score, m.parent.name.schema == named.name.schema, -len(m.parent.words), m.parent.name))
         rivals = [m for m in matches if m.parent is not best.parent and m.rule == best.rule and _as_near(named, m, best)]
         rivals = [m for m in rivals if m.score >= best.score - (0.6 if best.rule == "tail" else 0.005)]
+        best, rivals = self._prefer_tenant(named, column, best, matches, rivals)
         score = best.score * (0.62 if rivals else 1.0)
         if (named.name, column.name) in self.pairs:
             score = min(score, 0.45 if best.rule != "whole" else 0.55)
         return Match(best.parent, best.key, best.rule, score, best.why + (f"; {len(rivals)} more tables fit as well" if rivals else ""))
+
+    def _prefer_tenant(
+        self, named: Named, column: Column, best: Match, matches: list[Match], rivals: list[Match]
+    ) -> tuple[Match, list[Match]]:
+        """Tables of one name in several schemas, one of them the tenant table: a column that is everywhere means that one; beside a
+        namesake in its own schema nobody can tell."""
+        tenant = next((m for m in matches if m.parent.name == self.tenant and m.rule == best.rule), None)
+        if tenant is None or all(m.parent.name == self.tenant or m.rule != best.rule for m in matches):
+            return best, rivals
+        if any(
+            n.name.schema == named.name.schema and n is not tenant.parent and n.bare == tenant.parent.bare for n in self.tables.values()
+        ):
+            return best, [m for m in matches if m.parent is not best.parent and m.rule == best.rule]
+        everywhere = len({n.name.schema for n in self.tables.values() if n.table.column(column.name) is not None}) >= 3
+        return (tenant, []) if everywhere else (best, rivals)
 
     def _is_own(self, named: Named, words: Words) -> bool:
         stem, _ = without_marker(words)
@@ -174,9 +193,9 @@ class _Finder:
         key = parent.key
         if key is None:
             return None
-        names = [w for w in (parent.words, parent.bare, parent.key_stem) if w]
+        names = parent.names
         last = parent.bare[-1:] if len(parent.bare) > 1 and parent.bare[0] in self.modules else ()
-        front = words_of(column.name)[0] in MARKERS
+        front = words_of(column.name)[-1] not in MARKERS and marker == "strong"
         head = max((len(w) for w in names if len(w) < len(stem) and same_words(stem[: len(w)], w)), default=0)
         tail = max((len(w) for w in names if len(w) < len(stem) and same_words(stem[-len(w) :], w)), default=0)
         tail = tail or next((len(stem) - i for i in range(1, len(stem) - 1) if joined(stem[i:]) & (joined(parent.bare) | joined(last))), 0)
@@ -275,7 +294,7 @@ class _Finder:
         """`author_id`, `created_by`: whoever it was is a row of the table of people."""
         if not means_a_person(stem) or set(stem) & FOREIGN or (marker != "strong" and not says_by_whom(stem) and not is_a_role(stem)):
             return []
-        people = sorted(self.people, key=lambda n: (n.name.schema != named.name.schema, not _is_user(n), len(n.words), n.name))
+        people = sorted(self.people, key=lambda n: (not _is_user(n), n.name.schema != named.name.schema, len(n.words), n.name))
         if not people:
             return []
         clear = len(people) == 1 or (_is_user(people[0]) and not _is_user(people[1]))
@@ -336,6 +355,22 @@ class _Finder:
                 if child is not parent and (edge := self._composite(child, parent, key, to)):
                     found.append(edge)
         return found
+
+    def completed(self, edge: Edge, singles: Iterable[Edge]) -> Edge | None:
+        """An edge to one column of a key of several, with the others: they have the same names in both tables."""
+        parent, child = self.tables[edge.parent], self.tables[edge.child]
+        key = presumed_key(parent)
+        own = {child.column_words(c.name): c.name for c in child.table.columns}
+        columns = [edge.columns[0] if part == edge.parent_columns[0] else own.get(parent.column_words(part)) for part in key]
+        if None in columns or len(set(columns)) < len(key):
+            return None
+        to = {(e.child, e.columns[0]): e.parent for e in singles if len(e.columns) == 1}
+        pairs = [(c, p) for c, p in zip(columns, key, strict=True) if p != edge.parent_columns[0]]
+        if any(to.get((edge.child, str(c))) != to.get((edge.parent, p)) for c, p in pairs):
+            return None
+        return replace(
+            edge, columns=tuple(str(c) for c in columns), parent_columns=key, confidence=round(min(0.99, edge.confidence + 0.1), 3)
+        )
 
     def _composite(self, child: Named, parent: Named, key: tuple[str, ...], to: dict[tuple[TableName, str], TableName]) -> Edge | None:
         mentions = child.bare != parent.bare and any(

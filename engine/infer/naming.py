@@ -40,7 +40,7 @@ class Named:
         name = presumed_key(self)
         if len(name) > 1:
             own = [c for c in name if is_generic(self.column_words(c)) or same_words(without_marker(self.column_words(c))[0], self.bare)]
-            name = tuple(own) if len(own) == 1 and without_marker(self.column_words(own[0]))[1] == "strong" else ()
+            name = tuple(own) if len(own) == 1 and (is_generic(w := self.column_words(own[0])) or without_marker(w)[1] == "strong") else ()
         return self.table.column(name[0]) if len(name) == 1 else None
 
     @property
@@ -57,6 +57,17 @@ class Named:
         stem, _ = without_marker(words)
         means_another = not joined(stem).isdisjoint(self.entities) and joined(stem).isdisjoint(joined(self.bare))
         return () if is_generic(words) or means_another else stem
+
+    @cached_property
+    def key_name(self) -> Words:
+        """What the key's whole name says, the columns' prefix included: `cou_id` of a table whose columns begin with `cou_`."""
+        words = words_of(self.key.name) if self.key is not None and self.prefix else ()
+        return without_marker(words)[0] if len(words) > 1 else ()
+
+    @cached_property
+    def names(self) -> list[Words]:
+        """All names by which this table may be meant."""
+        return [w for w in dict.fromkeys((self.words, self.bare, self.key_stem, self.key_name)) if w]
 
 
 def is_generic(words: Words) -> bool:
@@ -133,7 +144,7 @@ def by_last_word(tables: Iterable[Named]) -> dict[str, list[Named]]:
     """Tables by each form of the last word of their name, and of their key's stem."""
     found: dict[str, list[Named]] = defaultdict(list)
     for named in tables:
-        lasts = {form for words in (named.bare, named.key_stem) if words for form in forms(words[-1]) | joined(words)}
+        lasts = {form for words in (named.bare, named.key_stem, named.key_name) if words for form in forms(words[-1]) | joined(words)}
         for form in sorted(lasts):
             found[form].append(named)
     return found

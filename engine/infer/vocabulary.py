@@ -54,7 +54,7 @@ OWNERS = frozenset(
 # Words in -er, -or, -ee that are no people.
 THINGS = frozenset(
     """
-    number folder server customer header parameter filter layer provider container identifier register letter paper character computer
+    predecessor successor ancestor number folder server customer header parameter filter layer provider container identifier register letter paper character computer
     router cluster supplier tracker vendor factor sensor trigger buffer voucher banner printer charter chapter master counter offer
     transfer order member partner newsletter carrier manufacturer retailer reseller broker dealer employer publisher career center
     centre cover driver feeder meter monitor motor former other parser marker
@@ -161,3 +161,6 @@ BASE = frozenset(
     auth res base core common main sys system app users public shared admin account accounts identity
     """.split()
 )
+
+# What is done by things, not by people: blocked_by another row.
+BY_THINGS = frozenset("blocked caused replaced superseded followed preceded covered paid backed".split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from engine.infer.vocabulary import MARKERS, UNCHANGED, WEAK_MARKERS
+from engine.infer.vocabulary import MARKERS, ROLE_WORDS, UNCHANGED, WEAK_MARKERS
 
 Words = tuple[str, ...]
 
@@ -162,6 +162,9 @@ def without_marker(words: Words) -> tuple[Words, str]:
         return (rest[:-1], "strong") if len(rest) > 1 and rest[-1] in ("id", "uuid", "fk") else (rest, "strong")
     if len(words) > 1 and words[0] in MARKERS:
         return words[1:], "strong"
+    middle = next((i for i in range(1, len(words) - 1) if words[i] in ("id", "uuid", "key")), 0)
+    if middle and all(w in ROLE_WORDS or w.endswith("ed") for w in words[middle + 1 :]):
+        return words[:middle] + words[middle + 1 :], "strong"
     if len(words) > 1 and words[-1] in WEAK_MARKERS:
         return words[:-1], "weak"
     last = words[-1] if words else ""
