@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ import pyarrow as pa
 from engine import duck
 from engine import sql as quoting
 from engine.catalog import runs
+from engine.lock import routing_of
 from engine.names import SliceName
 from engine.plan import landed_columns, plan_routing
 from engine.routing import Routing
@@ -27,8 +28,8 @@ from engine.schema import Table as SourceTable
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from extract.snapshot import Landing, land
-from extract.source import ReadRequest, Source
-from slices import builders
+from extract.source import ReadRequest
+from slices import builders, routings
 from slices.judge import Judge, LandedFiles
 from slices.partition import Partition
 from slices.rederive import Rederivation
@@ -83,12 +84,15 @@ def _array(kind: ColumnType, values: list[object]) -> pa.Array:
     return pa.array(values, ARROW["bigint" if wide else kind])
 
 
-def workspace(case: Case, folder: Path, url: str = "nowhere") -> Workspace:
-    """The workspace file that says of the case what the case says of itself; no guard stops it for its quarantine."""
-    lines = [_line(e) for e in case.edges if not is_declared(case, e)]
+def workspace(case: Case, folder: Path, url: str = "nowhere", kind: str = "arrow", declared: Collection[Edge] | None = None) -> Workspace:
+    """The workspace file that says of the case what the case says of itself; no guard stops it for its quarantine.
+
+    `declared`: the edges that are foreign keys of the source, where those are not the ones that are in memory.
+    """
+    lines = [_line(e) for e in case.edges if (not is_declared(case, e) if declared is None else e not in declared)]
     tables = {_quoted(t.name): _said(case, t.name) | {"quarantine": "100%"} for t in case.tables}
     tenants = {"table": _quoted(case.tenant_table), "key": case.tenant_key}
-    return workspace_of(folder, "arrow", url, tenants=tenants, relationships=lines, tables=tables)
+    return workspace_of(folder, kind, url, tenants=tenants, relationships=lines, tables=tables)
 
 
 def _line(edge: Edge) -> str:
@@ -228,21 +232,22 @@ class Counts:
     filtered: int
 
 
-def published(case: Case, home: Path, *, first: bool = True, file: Workspace | None = None, source: Source | None = None) -> Published:
-    """Refreshes the case from memory, or from another source of the same rows that `file` names.
+def published(case: Case, home: Path, *, first: bool = True, file: Workspace | None = None) -> Published:
+    """Refreshes the case from memory, or from the source of the same rows that `file` names.
 
     `first`: accepts the routing, otherwise the one accepted before counts.
     """
-    if source is None:
+    if file is None:
         offer(str(home), source_of(case))
-    file = file or workspace(case, home / "nothing", str(home))
+        file = workspace(case, home / "nothing", str(home))
     installation = installation_in(home, builders=1)
     if first:
         accept(installation, file)
     result = refresh(installation, file, Options(allow_shrink=True))
     assert (result.failed, result.withheld, result.reasons) == (0, 0, {})
-    with (source or source_of(case)).snapshot() as snapshot:
-        routing = plan_routing(file, Schema.of(snapshot.describe()))
+    accepted = routings.accepted(installation, file, routings.workspace_row(installation, file))
+    assert accepted is not None
+    routing = routing_of(accepted[1])
     names = {r.table.table: routing.names[r.table] for r in routing.written}
     with installation.catalog.read() as session:
         verdicts = runs.verdicts_of(session, result.run)
