@@ -92,7 +92,7 @@ async def get_refresh_events(
             yield Step(_events(now), now["finished_at"] is not None)
             now = await run_in_threadpool(again)
 
-    return stream(found.context, steps(), seen)
+    return stream(found.context, steps(), seen, head=request.method == "HEAD")
 
 
 def _read(found: Entered, run: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from api.endpoints.context import Context
 from api.serving.problems import Problem
@@ -29,8 +29,10 @@ class Step:
     ended: bool
 
 
-def stream(context: Context, steps: AsyncIterator[Step], seen: int) -> StreamingResponse:
-    """Sends what comes after event `seen`. Raises Problem `busy` where too many streams are open."""
+def stream(context: Context, steps: AsyncIterator[Step], seen: int, *, head: bool = False) -> Response:
+    """Sends what comes after event `seen`; for HEAD, the headers alone. Raises Problem `busy` where too many streams are open."""
+    if head:
+        return Response(media_type="text/event-stream", headers=_HEADERS)
     if context.streams >= _MOST:
         raise Problem("busy", retry_after=5)
     return StreamingResponse(_sent(context, steps, seen), media_type="text/event-stream", headers=_HEADERS)

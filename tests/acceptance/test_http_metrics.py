@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -20,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.cli.main import main
 from engine.errors import SlicehouseError
 from tests.acceptance.http_world import PANEL, World
+from tests.acceptance.live import serving
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -131,34 +128,6 @@ def test_readyz_is_503_where_the_catalog_cannot_be_read(world: World) -> None:
     answer = world.client.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert world.client.get("/healthz").status_code == 200
-
-
-@contextmanager
-def serving(world: World, workers: int) -> Iterator[tuple[str, int]]:
-    """`slicehouse serve` in a process group of its own: its address and pid."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    at = ["-w", str(world.file), "--home", str(world.home), "--port", str(port), "--workers", str(workers), "--no-scheduler"]
-    process = subprocess.Popen([sys.executable, "-m", "api.cli.main", "serve", *at], stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        base, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"{base}/healthz")
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, "the server ended"
-                assert time.monotonic() < until, "the server did not start"
-                time.sleep(0.1)
-        yield base, process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_each_worker_answers_for_all(make_world: Callable[..., World]) -> None:

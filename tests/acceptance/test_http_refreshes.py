@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,7 +25,7 @@ from engine.catalog.database import migrate_catalog
 from engine.catalog.keys import revoke_key
 from engine.catalog.tables import Base
 from tests.acceptance.http_world import World
-from tests.acceptance.live import live
+from tests.acceptance.live import live, serving
 
 
 def queue(world: World, **options: Any) -> str:
@@ -291,6 +294,26 @@ def test_a_caller_who_goes_away_ends_the_stream(world: World, monkeypatch: pytes
                 break
             ended.wait(0.02)
         assert context.streams == 0
+
+
+def test_head_of_a_stream_does_not_wait_for_the_run(world: World) -> None:
+    answer = world.client.head(f"{world.base}/refreshes/{queue(world)}/events", headers=world.key("workspace"))
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+def test_an_open_stream_does_not_keep_the_server_from_ending(world: World) -> None:
+    with serving(world, 1) as (base, pid):
+        key, place = world.key("workspace"), f"{world.base}/refreshes/{queue(world)}/events"
+        with httpx.stream("GET", base + place, headers=key, timeout=30) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(httpx.RemoteProtocolError):
+                for _ in lines:
+                    pass
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{base}/healthz")
 
 
 def test_too_many_streams_are_busy(world: World) -> None:
