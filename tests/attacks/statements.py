@@ -31,5 +31,6 @@ def written(sql: str, stage: Stage) -> str:
     for word, text in WORDS.items():
         sql = sql.replace(word, text)
     for key in ("a", "b"):
-        sql = sql.replace(f"{{T}}/slices/{key}.duckdb", str(stage.tenant(key).path))
+        if f"{{T}}/slices/{key}.duckdb" in sql:
+            sql = sql.replace(f"{{T}}/slices/{key}.duckdb", str(stage.tenant(key).path))
     return sql.replace("{T}", str(stage.folder)).replace("{PORT}", "9")
