@@ -32,14 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; the catalog is migrated already (`slicehouse serve` does so before it starts workers)."""
     chosen = settings or Settings()
     installation = open_installation(chosen)
-    # A redirect to the path without its slash would be built from the Host header, which is whoever asks.
-    app = FastAPI(
-        redirect_slashes=False,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url="/openapi.json",
-        generate_unique_id_function=lambda route: route.name,
-    )
+    app = bare_app()
     metrics = Metrics()
     app.state.context = Context(
         installation,
@@ -51,13 +44,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Decisions(installation),
         etag_key=installation.derived_key("etag"),
     )
-    for router in _ROUTERS:
-        app.include_router(router)
     _pages(app)
-    openapi.install(app)
     routes = [r for router in (*_ROUTERS, app.router) for r in router.routes if isinstance(r, Route)]
     refusals.install(app, metrics, routes)
     app.add_middleware(Requests, metrics=metrics, routes=routes, most=chosen.request_bytes)
+    return app
+
+
+def bare_app() -> FastAPI:
+    """The calls and their document, over no installation yet."""
+    # A redirect to the path without its slash would be built from the Host header, which is whoever asks.
+    app = FastAPI(
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    openapi.install(app)
     return app
 
 

@@ -1,13 +1,17 @@
-"""docs/errors.md, made from the closed list of problems: `python -m api.reference` writes it, `--check` says whether it is up to date."""
+"""Pages made from the code: docs/errors.md from the closed list of problems, docs/permissions.md from permissions and calls.
+
+`python -m api.reference` writes them, `--check` says whether they are up to date.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from api.control.permissions import PERMISSIONS, usual
 from api.serving.problems import ADVICE, CODES, RETRY
 
-ERRORS = Path("docs/errors.md")
+ERRORS, PERMITTED = Path("docs/errors.md"), Path("docs/permissions.md")
 _HEAD = """# Problems
 
 Made from `api/serving/problems.py` by `python -m api.reference`; do not edit.
@@ -33,15 +37,43 @@ def _advice(code: str) -> str:
     return ADVICE[code] + (" Comes with `Retry-After`." if code in RETRY else "")
 
 
+_PERMITTED = """# Permissions
+
+Made from `api/control/permissions.py` and the API's document by `python -m api.reference`; do not edit.
+
+A key has a scope (installation, workspace, `subtree:T`, `tenant:T`) and permissions of this closed list. A call asks for one of them, after the scope was looked at and before anything is read;
+a key without it is refused with `forbidden`. `usual for` says which scopes have it unless `--permission` names others. `/metrics` asks for it with the scope of the installation.
+With `dashboard:edit` a dashboard shows its SQL too. Permissions without a call are reserved.
+
+| permission | calls | usual for |
+| --- | --- | --- |
+"""
+
+
+def permissions_page() -> str:
+    """The whole page: a row a permission, in the order of the list."""
+    from api.app import bare_app
+    from api.openapi import operations
+
+    calls: dict[str, list[str]] = {}
+    for path, method, operation in operations(bare_app().openapi()):
+        calls.setdefault(operation["x-permission"], []).append(f"`{method.upper()} {path}`")
+    scopes = ("tenant", "workspace", "installation")
+    rows = [(p, ", ".join(calls.get(p, ["–"])), ", ".join(s for s in scopes if p in usual(s))) for p in PERMISSIONS]
+    free = f"\nWith any credential: {', '.join(calls['any'])}. With none: {', '.join(calls['public'])}.\n"
+    return _PERMITTED + "".join(f"| `{p}` | {c} | {u} |\n" for p, c, u in rows) + free
+
+
 def main(arguments: list[str]) -> int:
-    """Writes the page, or compares it; 1 where it is not up to date."""
-    if "--check" not in arguments:
-        ERRORS.write_text(errors_page(), encoding="utf-8")
-        return 0
-    same = ERRORS.is_file() and ERRORS.read_text(encoding="utf-8") == errors_page()
-    if not same:
-        print(f"{ERRORS} is not up to date: python -m api.reference", file=sys.stderr)
-    return 0 if same else 1
+    """Writes the pages, or compares them; 1 where one is not up to date."""
+    status = 0
+    for path, page in ((ERRORS, errors_page()), (PERMITTED, permissions_page())):
+        if "--check" not in arguments:
+            path.write_text(page, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != page:
+            print(f"{path} is not up to date: python -m api.reference", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

@@ -7,17 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from api.reference import errors_page, main
+from api.control.permissions import PERMISSIONS
+from api.reference import errors_page, main, permissions_page
 from api.serving.problems import ADVICE, CODES, RETRY
 from tests.acceptance.http_world import PANEL, World
 
 
-def test_the_page_is_up_to_date() -> None:
+def test_the_pages_are_up_to_date() -> None:
     assert Path("docs/errors.md").read_text() == errors_page(), "python -m api.reference"
+    assert Path("docs/permissions.md").read_text() == permissions_page(), "python -m api.reference"
+
+
+def test_the_page_of_permissions_names_calls() -> None:
+    rows = dict(re.findall(r"^\| `([a-z:]+)` \| (.+) \| .+ \|$", permissions_page(), re.MULTILINE))
+    assert list(rows) == PERMISSIONS
+    assert rows["query:panel"] == "`GET /v1/dashboards/{slug}/panels/{panel}`, `POST /v1/dashboards/{slug}/data`"
 
 
 def test_a_page_that_is_not_up_to_date_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.reference.ERRORS", tmp_path / "errors.md")
+    monkeypatch.setattr("api.reference.PERMITTED", tmp_path / "permissions.md")
     assert main(["--check"]) == 1
     assert main([]) == 0
     assert main(["--check"]) == 0
