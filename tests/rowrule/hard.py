@@ -6,19 +6,33 @@ A hard case makes its tables by SQL, has rows named by `rid`, and may have steps
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tests.rowrule.case import Case, Column, ColumnType, Edge, Table
+from tests.rowrule.case import Case, Column, ColumnType, Condition, Edge, Polymorphic, Table
 from tests.rowrule.oracle import Outcome
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "graph" / "hard"
-SUPPORTED = {"paths", "member_of", "shared", "excluded", "null_is_shared", "soft_delete"}
-TYPES: dict[str, ColumnType] = {"INTEGER": "int", "BIGINT": "bigint", "VARCHAR": "text"}
+TYPES: dict[str, ColumnType] = {
+    "SMALLINT": "int",
+    "INTEGER": "int",
+    "BIGINT": "bigint",
+    "VARCHAR": "text",
+    "UUID": "uuid",
+    "BOOLEAN": "bool",
+}
+WORDS = {
+    "paths", "member_of", "shared", "shared_referenced", "excluded", "null_is_shared", "soft_delete", "actor_edges", "polymorphic",
+    "rollup", "normalise", "views", "partitions",
+}  # fmt: skip
+CONDITION = re.compile(
+    r"\s*(?P<column>\w+)\s*(?:(?P<null>is (?:not )?null)|(?P<test>=|<>|>)\s*(?:'(?P<text>[^']*)'|(?P<number>-?\d+)))\s*", re.I
+)
 Rows = dict[str, list[int]]
 
 
@@ -44,11 +58,9 @@ def load(path: Path) -> dict[str, Any]:
 
 def translate(hard: dict[str, Any]) -> list[State]:
     """The states of a hard case, the start first and one per step; raises NotTranslatable."""
-    missing = [
-        word for word, value in hard["config"].items() if word not in SUPPORTED or (isinstance(value, dict) and word == "null_is_shared")
-    ]
+    missing = sorted(set(hard["config"]) - WORDS)
     if missing:
-        raise NotTranslatable(", ".join(sorted(missing)))
+        raise NotTranslatable(", ".join(missing))
     with duckdb.connect() as connection:
         states = []
         for step in [hard, *hard["steps"]]:
@@ -71,8 +83,13 @@ def _state(hard: dict[str, Any], step: dict[str, Any], connection: duckdb.DuckDB
     edges = tuple(_edge(key) for key in hard["foreign_keys"])
     key = _tenant_key(hard, connection)
     used = {(e.child, c) for e in edges for c in e.columns} | {(e.parent, c) for e in edges for c in e.parent_columns}
-    tables, rids = _tables(connection, used | {(hard["tenant_table"], key)})
+    tables, rids = _tables(connection, used | {(hard["tenant_table"], key)}, _partitions(hard))
     return State(_case(hard, tables, edges, key), rids, _expected(hard, step, rids), step.get("quarantine", {}))
+
+
+def _partitions(hard: dict[str, Any]) -> set[str]:
+    """The tables that are parts of others."""
+    return {part for parts in hard["config"].get("partitions", {}).values() for part in parts}
 
 
 def _edge(key: dict[str, Any]) -> Edge:
@@ -91,18 +108,53 @@ def _case(hard: dict[str, Any], tables: tuple[Table, ...], edges: tuple[Edge, ..
     config = hard["config"]
     deleted = config.get("soft_delete")
     by_name = {str(edge): edge for edge in edges}
+    pairs = tuple(_polymorphic(table, said) for table, said in config.get("polymorphic", {}).items())
+    up = [e.columns[0] for e in edges if e.child == e.parent == hard["tenant_table"]]
+    referenced = frozenset(config.get("shared_referenced", []))
     return Case(
         tables=tables,
-        edges=edges,
+        edges=(*edges, *(e for pair in pairs for e in pair.edges)),
         tenant_table=hard["tenant_table"],
         tenant_key=key,
         through=config.get("member_of", {}),
         via={table: tuple(by_name[hop] for hop in hops) for table, hops in config.get("paths", {}).items()},
-        shared=frozenset(config.get("shared", [])),
+        shared=frozenset(config.get("shared", [])) | referenced,
         excluded=frozenset(config.get("excluded", [])),
         soft_delete={t.name: deleted for t in tables if deleted in [c.name for c in t.columns]},
-        unassigned_shared=frozenset(config.get("null_is_shared", [])),
+        unassigned_shared=_unassigned(config.get("null_is_shared", [])),
+        actors=frozenset(by_name[hop] for hop in config.get("actor_edges", [])),
+        polymorphic=pairs,
+        referenced=referenced,
+        rollup=up[0] if config.get("rollup") else None,
+        normalise=_normalise(config.get("normalise", {}), edges),
     )
+
+
+def _polymorphic(table: str, said: dict[str, Any]) -> Polymorphic:
+    return Polymorphic(table, said["type"], said["id"], tuple((name, to and (to, "id")) for name, to in said["map"].items()))
+
+
+def _unassigned(said: list[str] | Mapping[str, str]) -> dict[str, Condition | None]:
+    return {table: _condition(said[table]) if isinstance(said, Mapping) else None for table in said}
+
+
+def _condition(text: str) -> Condition:
+    """A comparison of one column with a literal, or with NULL; raises NotTranslatable for any other."""
+    match = CONDITION.fullmatch(text)
+    if match is None:
+        raise NotTranslatable(f"the condition {text}")
+    test: Any = (match["null"] or match["test"]).lower()
+    return Condition(match["column"], test, int(match["number"]) if match["number"] else match["text"])
+
+
+def _normalise(said: Mapping[str, Any], edges: tuple[Edge, ...]) -> dict[tuple[str, str], Any]:
+    """By column, and by the other end of an edge of a column that is named."""
+    found = {(name.rpartition(".")[0], name.rpartition(".")[2]): how for name, how in said.items()}
+    ends = [((e.child, c), (e.parent, p)) for e in edges for c, p in zip(e.columns, e.parent_columns, strict=True)]
+    for one, other in [*ends, *((b, a) for a, b in ends)]:
+        if other in found:
+            found.setdefault(one, found[other])
+    return found
 
 
 def _expected(hard: dict[str, Any], step: dict[str, Any], rids: dict[str, list[int]]) -> dict[str, Rows]:
@@ -113,11 +165,15 @@ def _expected(hard: dict[str, Any], step: dict[str, Any], rids: dict[str, list[i
     }
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, used: set[tuple[str, str]]) -> tuple[tuple[Table, ...], dict[str, list[int]]]:
+def _tables(
+    connection: duckdb.DuckDBPyConnection, used: set[tuple[str, str]], parts: set[str]
+) -> tuple[tuple[Table, ...], dict[str, list[int]]]:
     """Base tables with all columns but rid, and the rids; a column that no key uses is text whatever its type."""
     names = connection.execute("select table_name from duckdb_tables() order by table_oid").fetchall()
     tables, rids = [], {}
     for (name,) in names:
+        if name in parts:
+            continue
         columns = _columns(connection, name)
         rows = connection.execute("from query_table(?) order by rid", [name]).fetchall()
         place = [column for column, _ in columns].index("rid")
@@ -141,4 +197,4 @@ def _type(table: str, column: str, kind: str, used: set[tuple[str, str]]) -> Col
 
 
 def _cell(kind: ColumnType) -> Callable[[object], object]:
-    return (lambda value: None if value is None else str(value)) if kind == "text" else (lambda value: value)
+    return (lambda value: None if value is None else str(value)) if kind in ("text", "uuid") else (lambda value: value)

@@ -44,7 +44,7 @@ def routing(case: Case) -> Routing:
     edges = {t: tuple(e for e in voters[t] if e.parent in reached) for t in reached}
     written = reached - case.excluded
     bridges = _led_to(edges, written) & case.excluded
-    shared = frozenset(t for t in case.shared if not any(e.parent in reached for e in case.edges_of(t)))
+    shared = frozenset(t for t in case.shared if not any(e.parent in reached for e in _shown_owners(case, t)))
     judged = written | bridges
     return Routing(
         judged=frozenset(judged),
@@ -54,6 +54,11 @@ def routing(case: Case) -> Routing:
         owner_edges={t: edges[t] for t in judged},
         joins={member: edge for member, edge in joins.items() if member in judged},
     )
+
+
+def _shown_owners(case: Case, table: str) -> list[Edge]:
+    """The edges of a shared table that would tell whose its rows are: those of which a column is not hidden."""
+    return [e for e in case.edges_of(table) if e not in case.actors and not set(e.columns) <= set(case.hides.get(table, ()))]
 
 
 def _check_one_word_each(case: Case) -> None:
@@ -76,7 +81,7 @@ def _voters(case: Case, joins: Mapping[str, Edge], table: str) -> list[Edge]:
     """The edges of a table that would have a say if their parents had a route."""
     if table == case.tenant_table or table in case.shared or table in joins:
         return []
-    edges = list(case.via[table]) if table in case.via else case.edges_of(table)
+    edges = list(case.via[table]) if table in case.via else [e for e in case.edges_of(table) if e not in case.actors]
     return [e for e in edges if not (e.parent in joins and joins[e.parent].child == table)]
 
 

@@ -340,7 +340,7 @@ def _with_unassigned(schema: Schema, case: Case) -> Case:
     routes = routing(case)
     able = [t for t in sorted(routes.judged - routes.bridges) if len(routes.owner_edges[t]) == 1]
     chosen = [t for t in able if t == schema.system or schema.dice[t].unassigned == 2]
-    return replace(case, unassigned_shared=frozenset(chosen))
+    return replace(case, unassigned_shared=dict.fromkeys(chosen))
 
 
 Cells = dict[str, list[dict[str, Value]]]  # a dict by column for every number of a row, also where there is no row
