@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +38,7 @@ def place(workspace: list[Path] | None, home: Path | None) -> Place:
     files: list[Path] = []
     for given in workspace or [Path("slicehouse.yaml")]:
         if any(c in str(given) for c in "*?["):
-            files += sorted(Path().glob(str(given)))
+            files += sorted(Path(found) for found in glob(str(given), recursive=True))
         else:
             files.append(given / "slicehouse.yaml" if given.is_dir() else given)
     if not files:
