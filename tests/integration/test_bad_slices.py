@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -35,6 +36,14 @@ def fork():
 os.fork = fork
 builder.main()
 print("forks", len(forks), file=sys.stderr)
+"""
+
+LIMITED = """
+import resource
+import slices.builder as builder
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+builder._canary_fails = lambda *_: {one_by_one}
+builder.main()
 """
 
 TOGETHER = """
@@ -140,6 +149,31 @@ def test_a_bucket_that_cannot_be_read_fails_its_tenants_and_no_other_bucket(tmp_
     assert [b.error for b in built[TENANTS:]] == [None] * TENANTS
     assert not any(t.path.exists() for t in bad.tenants)
     assert_clean_and_whole(good, 500)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_tenant_that_the_disk_refuses_is_told_and_leaves_no_file_and_the_next_is_built(tmp_path: Path, one_by_one: bool) -> None:
+    folders = [tmp_path / "big", tmp_path / "small"]
+    for folder in folders:
+        folder.mkdir()
+    big, small = (a_task(folder, rows, "v1.4.0", "light") for folder, rows in zip(folders, (20_000, 500), strict=True))
+    for folder, task in zip(folders, (big, small), strict=True):
+        (folder / "task.json").write_text(task.model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(one_by_one=one_by_one)],
+        input="".join(f"{folder / 'task.json'}\n" for folder in folders),
+        env=builder_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    built = [line for line in said if "tenant" in line]
+    assert [b["error"] for b in built] == ["storage"] * TENANTS + [None] * TENANTS
+    assert {b["detail"] for b in built[:TENANTS]} == {"The disk refused a slice."}
+    assert not [p for t in big.tenants for p in t.path.parent.glob(f"{t.path.name}*")]
+    assert_clean_and_whole(small, 500)
 
 
 @pytest.mark.parametrize("storage_version", ["v1.0.0", "v1.4.0", "v1.5.0"])
