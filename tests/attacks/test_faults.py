@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from typing import Any
 
 import duckdb
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import event, select
 
@@ -34,17 +35,18 @@ from api.serving.problems import Problem
 from engine import duck
 from engine.catalog import versions
 from engine.catalog.tables import RunRow
-from engine.errors import Busy, SlicehouseError, StorageError
+from engine.errors import Busy, SlicehouseError, SourceError, StorageError
 from slices import builders
 from slices.audit import verify_published
 from slices.installation import Installation
 from slices.locking import is_held
+from slices.progress import Silent
 from slices.publish import rollback
 from slices.refresh import refresh
 from slices.routings import workspace_row
 from tests.attacks.running import ROOT, free_port, running
 from tests.attacks.stage import Stage, attacks, offer_rows, staged
-from tests.integration.driving import accept, answering, installation_in
+from tests.integration.driving import accept, answering, installation_in, workspace_of
 from tests.integration.killed import offer_generation, workspace_in
 from tests.integration.test_kill import assert_nothing_is_left_over, generations
 
@@ -63,6 +65,8 @@ SHOWN: dict[str, str] = {
     "FAULT-10": "test_locked_catalog_is_read_and_not_written",
     "FAULT-11": "test_second_refresh_of_a_workspace_is_busy",
     "FAULT-12": "test_paused_holder_keeps_the_lock_and_a_dead_one_does_not",
+    "FAULT-13": "test_source_that_ends_or_falls_silent_within_a_table_publishes_nothing",
+    "FAULT-14": "test_source_that_ends_or_falls_silent_within_a_table_publishes_nothing",
     "FAULT-17": "test_source_that_changes_while_it_is_read_is_one_cut",
     "FAULT-18": "tests/integration/test_postgres.py: test_column_of_another_type_stops, test_dropped_table_stops",
     "FAULT-19": "tests/integration/test_row_rule.py",
@@ -80,9 +84,7 @@ SHOWN: dict[str, str] = {
 }
 NOT_YET: dict[str, str] = {
     "FAULT-03": "a model of what a loss of power drops; syncs are shown by FAULT-06 alone",
-    "FAULT-13": "a paused source: idle_timeout is set, no test pauses a server",
-    "FAULT-14": "a connection that is reset in the middle of a table",
-    "FAULT-15": "a slow source",
+    "FAULT-15": "a limit of time for a source that is slow and never silent",
     "FAULT-16": "sources of files",
     "FAULT-23": "cells: a statement that does not end is killed with its process",
     "FAULT-24": "cells: memory that ends with one tenant's process",
@@ -261,10 +263,6 @@ def test_locked_catalog_is_read_and_not_written(home: Path, installation: Instal
 
 def test_source_that_changes_while_it_is_read_is_one_cut(database: str, tmp_path: Path) -> None:
     """Every order goes to the other tenant, and back, while tables are read: each is in one slice, and with its lines."""
-    import psycopg
-
-    from tests.integration.driving import workspace_of
-
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
             "create table orgs (id text primary key);"
@@ -296,6 +294,55 @@ def test_source_that_changes_while_it_is_read_is_one_cut(database: str, tmp_path
     counts = {k: t.rows("select (select count(*) from orders), (select count(*) from lines)")[0] for k, t in found.items()}
     assert result.quarantined == 0
     assert sorted(counts.values()) == [(0, 0), (20_000, 20_000)]
+
+
+class Disturbing(Silent):
+    """Disturbs every other session of the database once, when the first rows of `lines` have come."""
+
+    def __init__(self, database: str, how: str) -> None:
+        self.database, self.how, self.pids = database, how, list[int]()
+
+    def step(self, text: str, done: int, total: int | None = None) -> None:
+        if text == "lines" and done and not self.pids:
+            with psycopg.connect(self.database, autocommit=True) as connection:
+                others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                self.pids = [pid for (pid,) in connection.execute(f"select pid {others}")]
+                if self.how == "reset":
+                    connection.execute(f"select pg_terminate_backend(pid) {others}")
+            if self.how == "paused":
+                self.signal(signal.SIGSTOP)
+
+    def signal(self, what: signal.Signals) -> None:
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, what)
+
+
+@pytest.mark.parametrize("how", ["reset", "paused"])
+def test_source_that_ends_or_falls_silent_within_a_table_publishes_nothing(database: str, tmp_path: Path, how: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table orgs (id text primary key); create table lines (id int primary key, org_id text references orgs, body text);"
+            "insert into orgs values ('a'), ('b'); insert into lines values (0, 'a', 'first')"
+        )
+    workspace = workspace_of(tmp_path, "postgres", database)
+    installation = installation_in(tmp_path / "home", builders=1, readers=1, batch_bytes=1 << 16, idle_timeout=2)
+    accept(installation, workspace)
+    refresh(installation, workspace)
+    before = {k: t.version for k, t in answering(installation, workspace).items()}
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("insert into lines select i, 'a', repeat('x', 200) from generate_series(1, 60000) i")
+    disturbing = Disturbing(database, how)
+    try:
+        with pytest.raises(SourceError):
+            refresh(installation, workspace, progress=disturbing)
+    finally:
+        disturbing.signal(signal.SIGCONT)
+    assert disturbing.pids
+    assert {k: t.version for k, t in answering(installation, workspace).items()} == before
+    refresh(installation, workspace)
+    found = answering(installation, workspace)
+    assert {k: t.rows("select count(*) from lines") for k, t in found.items()} == {"a": [(60_001,)], "b": [(0,)]}
 
 
 # ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
