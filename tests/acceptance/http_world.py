@@ -64,7 +64,7 @@ def tables() -> dict[str, Any]:
 @cache
 def _built(folder: Path) -> Path:
     """The first installation, refreshed; the folder that the tests copy."""
-    (folder / "dashboards").mkdir(parents=True)
+    (folder / "dashboards").mkdir(parents=True, exist_ok=True)
     (folder / "dashboards" / "sales.yaml").write_text(DASHBOARD)
     facts = {
         "version": 1,
