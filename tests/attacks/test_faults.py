@@ -562,7 +562,7 @@ def test_answer_during_publications_is_of_one_version(stage: Stage) -> None:
 
         def read() -> None:
             with httpx.Client(base_url=server.url, timeout=30) as client:
-                while not ended.is_set():
+                while not ended.wait(0.03):
                     got = client.post("/v1/query", json={"sql": "select note from orders"}, headers=stage.as_("a"))
                     assert got.status_code == 200, got.text
                     found.append((got.headers["x-slice-version"], {r[0].split()[1] for r in got.json()["rows"]}))
