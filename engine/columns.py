@@ -8,6 +8,7 @@ from typing import Literal
 
 from engine.schema import Column, KeyClass
 
+Normalise = Literal["lower", "rtrim", "lower_rtrim"]
 Treatment = Literal["keep", "drop", "sha256", "blank", "partial", "new"]
 
 _SECRET = re.compile(
@@ -20,7 +21,8 @@ _PERSONAL = re.compile(r"(^|_)(e?mail|e_mail|phone|mobile|ssn|iban|birth_?date|d
 class ColumnPlan:
     """One column of a table: what it is in the source, in a slice, and how it is treated.
 
-    `treatment` "new" is a column that nobody has reviewed: in no file. `type` is DuckDB's.
+    `treatment` "new" is a column that nobody has reviewed: in no file. `type` is DuckDB's. `normalise` says how keys are brought
+    into one form before they are compared; the value itself stays as it is.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ColumnPlan:
     reason: str = ""
     as_text: bool = False
     comment: str | None = None
+    normalise: Normalise | None = None
 
     @property
     def is_written(self) -> bool:

@@ -16,7 +16,10 @@ Origin = Literal["declared", "inferred", "configured"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edge:
-    """`columns` of `child` point at `parent_columns` of `parent`. `confidence` is 1 where nobody guessed."""
+    """`columns` of `child` point at `parent_columns` of `parent`. `confidence` is 1 where nobody guessed.
+
+    `when` is a column of the child and a value: the edge is there only for rows of that type (polymorphic); () for all rows.
+    """
 
     child: TableName
     columns: tuple[str, ...]
@@ -26,6 +29,7 @@ class Edge:
     actor: bool = False
     confidence: float = 1.0
     evidence: str = ""
+    when: tuple[str, ...] = ()
 
     @property
     def is_self_reference(self) -> bool:
@@ -33,14 +37,24 @@ class Edge:
         return self.child == self.parent
 
     @property
-    def ends(self) -> tuple[TableName, tuple[str, ...], TableName, tuple[str, ...]]:
+    def ends(self) -> tuple[TableName, tuple[str, ...], TableName, tuple[str, ...], tuple[str, ...]]:
         """What makes two edges the same, whatever is known of them."""
-        return self.child, self.columns, self.parent, self.parent_columns
+        return self.child, self.columns, self.parent, self.parent_columns, self.when
 
     @property
     def label(self) -> str:
         """`orders.customer_id->customers.id`; composite columns joined with `+`."""
-        return f"{self.child.table}.{'+'.join(self.columns)}->{self.parent.table}.{'+'.join(self.parent_columns)}"
+        only = f"[{self.when[1]}]" if self.when else ""
+        return f"{self.child.table}.{'+'.join(self.columns)}{only}->{self.parent.table}.{'+'.join(self.parent_columns)}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Guard:
+    """A polymorphic pair of columns: an id whose type is none of `known`, or which has no type, is a fault."""
+
+    type_column: str
+    id_column: str
+    known: tuple[str, ...]
 
 
 def declared_edges(schema: Schema) -> list[Edge]:
@@ -59,6 +73,26 @@ def configured_edge(line: Relationship, resolve: Callable[[tuple[str, ...]], Tab
     assert line.parent is not None
     child, parent = resolve(line.child.table), resolve(line.parent.table)
     return Edge(child, line.child.columns, parent, line.parent.columns, "configured", evidence="written in the workspace file")
+
+
+def polymorphic_edges(line: Relationship, resolve: Callable[[tuple[str, ...]], TableName]) -> tuple[list[Edge], Guard]:
+    """The edges of `t.(type, id) -> {Post: posts.id, Wiki: none}`, one a type that has a parent, and the guard of the pair."""
+    assert line.types is not None
+    child, (type_column, id_column) = resolve(line.child.table), line.child.columns
+    edges = [
+        Edge(
+            child,
+            (id_column,),
+            resolve(to.table),
+            to.columns,
+            "configured",
+            evidence="written in the workspace file",
+            when=(type_column, name),
+        )
+        for name, to in line.types.items()
+        if to is not None
+    ]
+    return edges, Guard(type_column, id_column, tuple(sorted(line.types)))
 
 
 def merge_edges(found: Iterable[Edge], configured: Iterable[Edge], denied: Iterable[Edge]) -> list[Edge]:

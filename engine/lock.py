@@ -15,9 +15,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 
-from engine.columns import ColumnPlan, Treatment
+from engine.columns import ColumnPlan, Normalise, Treatment
 from engine.errors import ConfigurationError
-from engine.graph import Edge, Origin
+from engine.graph import Edge, Guard, Origin
 from engine.names import SliceName
 from engine.routing import Kind, Route, Routing, TenantKey
 from engine.schema import TableName
@@ -39,6 +39,7 @@ class LockColumn(_Strict):
     reason: str | None = None
     as_text: bool = False
     comment: str | None = None
+    normalise: Normalise | None = None
 
 
 class LockEdge(_Strict):
@@ -49,6 +50,15 @@ class LockEdge(_Strict):
     parent_columns: list[str]
     kind: Origin
     decision: Literal["accepted"]
+    when: list[str] = Field(default=[], description="a column and its value: the edge of one type of a polymorphic pair")
+
+
+class LockGuard(_Strict):
+    """A polymorphic pair: its type column, its id column, the types that are known."""
+
+    type: str
+    id: str
+    known: list[str]
 
 
 class LockTable(_Strict):
@@ -62,6 +72,9 @@ class LockTable(_Strict):
     edges: list[LockEdge] = []
     joins: list[LockEdge] = Field(default=[], description="joining rows that place a member: the columns are the joining table's")
     joining: list[str] = []
+    guards: list[LockGuard] = []
+    refs: list[LockEdge] = Field(default=[], description="edges that lead to a shared: referenced table")
+    referring: list[str] = []
     path: list[str] = []
     where: str | None = None
     soft_delete: str | None = None
@@ -78,6 +91,8 @@ class LockTenant(_Strict):
     table: str
     key: str
     name: str | None = None
+    parent: str | None = None
+    rollup: bool = False
 
 
 class Lock(_Strict):
@@ -96,7 +111,13 @@ class Lock(_Strict):
 def make_lock(workspace: str, routing: Routing, *, by: str, at: str, shares: Mapping[TableName, int] | None = None) -> Lock:
     """The lock of a routing. `shares` is the whole percent of rows quarantined per table when it was accepted."""
     tables = {_written(route.table): _lock_table(route, routing, (shares or {}).get(route.table, 0)) for route in routing.routes.values()}
-    tenant = LockTenant(table=_written(routing.tenant.table), key=routing.tenant.key, name=routing.tenant.name)
+    tenant = LockTenant(
+        table=_written(routing.tenant.table),
+        key=routing.tenant.key,
+        name=routing.tenant.name,
+        parent=routing.tenant.parent,
+        rollup=routing.tenant.rollup,
+    )
     return Lock(
         workspace=workspace,
         accepted_by=by,
@@ -110,7 +131,7 @@ def make_lock(workspace: str, routing: Routing, *, by: str, at: str, shares: Map
 
 def routing_of(lock: Lock) -> Routing:
     """The routing that a lock holds."""
-    tenant = TenantKey(_table(lock.tenant.table), lock.tenant.key, lock.tenant.name)
+    tenant = TenantKey(_table(lock.tenant.table), lock.tenant.key, lock.tenant.name, lock.tenant.parent, lock.tenant.rollup)
     routes = {_table(name): _route(_table(name), table) for name, table in lock.tables.items()}
     names = {_table(name): _slice_name(table.name) for name, table in lock.tables.items()}
     return Routing(tenant, routes, names, lock.timezone)
@@ -129,7 +150,9 @@ def digest(routing: Routing) -> str:
         )
         for r in routing.routes.values()
     }
-    body = json.dumps([facts, routing.timezone, _written(routing.tenant.table), routing.tenant.key, routing.tenant.name], sort_keys=True)
+    tenant = routing.tenant
+    who = [_written(tenant.table), tenant.key, tenant.name, *([tenant.parent, tenant.rollup] if tenant.parent else [])]
+    body = json.dumps([facts, routing.timezone, *who], sort_keys=True)
     return "sha256:" + sha256(body.encode()).hexdigest()
 
 
@@ -165,6 +188,9 @@ def _lock_table(route: Route, routing: Routing, share: int) -> LockTable:
         edges=[_lock_edge(e) for e in route.edges],
         joins=[_lock_edge(e) for e in route.joins],
         joining=[_written(e.child) for e in route.joins],
+        guards=[LockGuard(type=g.type_column, id=g.id_column, known=list(g.known)) for g in route.guards],
+        refs=[_lock_edge(e) for e in route.refs],
+        referring=[_written(e.child) for e in route.refs],
         path=list(route.path),
         where=route.where,
         soft_delete=route.soft_delete,
@@ -183,6 +209,7 @@ def _lock_edge(edge: Edge) -> LockEdge:
         parent_columns=list(edge.parent_columns),
         kind=edge.origin,
         decision="accepted",
+        when=list(edge.when),
     )
 
 
@@ -195,15 +222,15 @@ def _lock_column(plan: ColumnPlan) -> LockColumn:
         reason=plan.reason or None,
         as_text=plan.as_text,
         comment=plan.comment,
+        normalise=plan.normalise,
     )
 
 
 def _route(name: TableName, table: LockTable) -> Route:
-    edges = tuple(Edge(name, tuple(e.columns), _table(e.parent), tuple(e.parent_columns), e.kind) for e in table.edges)
-    joins = tuple(
-        Edge(_table(child), tuple(e.columns), name, tuple(e.parent_columns), e.kind)
-        for child, e in zip(table.joining, table.joins, strict=True)
-    )
+    edges = tuple(_edge(name, e, _table(e.parent)) for e in table.edges)
+    joins = tuple(_edge(_table(child), e, name) for child, e in zip(table.joining, table.joins, strict=True))
+    refs = tuple(_edge(_table(child), e, name) for child, e in zip(table.referring, table.refs, strict=True))
+    guards = tuple(Guard(g.type, g.id, tuple(g.known)) for g in table.guards)
     columns = tuple(
         ColumnPlan(
             n,
@@ -215,13 +242,18 @@ def _route(name: TableName, table: LockTable) -> Route:
             c.reason or "",
             c.as_text,
             c.comment,
+            c.normalise,
         )
         for n, c in table.columns.items()
     )
     return Route(
         name, table.route, table.reason, edges, joins, table.bridge, table.review, table.where, table.soft_delete, table.unassigned,
-        tuple(table.hides), table.quarantine, tuple(table.path), columns,
+        tuple(table.hides), table.quarantine, tuple(table.path), columns, guards, refs,
     )  # fmt: skip
+
+
+def _edge(child: TableName, edge: LockEdge, parent: TableName) -> Edge:
+    return Edge(child, tuple(edge.columns), parent, tuple(edge.parent_columns), edge.kind, when=tuple(edge.when))
 
 
 def _written(name: TableName) -> str:

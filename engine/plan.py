@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from engine.columns import ColumnPlan, Treatment, looks_secret, masked
+from engine.columns import ColumnPlan, Normalise, Treatment, looks_secret, masked
 from engine.errors import Problem, WorkspaceFileError
-from engine.graph import Edge, configured_edge, declared_edges, merge_edges, with_actors, with_roles
+from engine.graph import Edge, Guard, configured_edge, declared_edges, merge_edges, polymorphic_edges, with_actors, with_roles
 from engine.infer.find import infer
 from engine.names import column_names, resolve_column, resolve_columns, resolve_table, slice_names
-from engine.routing import Route, Routing, TablePlan, TenantKey, route_tables
+from engine.routing import Route, Routing, TablePlan, TenantKey, is_sure, route_tables
 from engine.schema import Column, Schema, Table, TableName
 from engine.types import canonical_type, comparable, key_class
 from engine.workspace import TableConfig, Workspace
 from engine.workspace.positions import Document, Path_
-from engine.workspace.syntax import split_column, split_name
+from engine.workspace.syntax import Relationship, split_column, split_name
 
 _SECRET_TYPES = frozenset({"VARCHAR", "BLOB", "JSON", "UUID"})
 
@@ -28,13 +28,22 @@ def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None 
     return _Planner(workspace, schema, accepted).routing()
 
 
-_Treatments = Mapping[tuple[TableName, str], tuple[Treatment | None, str | None]]
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What `columns:` says of one column."""
+
+    treatment: Treatment | None = None
+    type: str | None = None
+    normalise: Normalise | None = None
+
+
+_Treatments = Mapping[tuple[TableName, str], _Said]
 
 
 def _ends(edge: Edge, treatments: _Treatments) -> list[tuple[Treatment | None, Treatment | None]]:
     """What the file makes of the columns of an edge, pair by pair."""
     pairs = zip(edge.columns, edge.parent_columns, strict=True)
-    return [(treatments.get((edge.child, c), (None, None))[0], treatments.get((edge.parent, p), (None, None))[0]) for c, p in pairs]
+    return [(treatments.get((edge.child, c), _Said()).treatment, treatments.get((edge.parent, p), _Said()).treatment) for c, p in pairs]
 
 
 def _same_mask(child: Treatment | None, parent: Treatment | None) -> bool:
@@ -49,6 +58,7 @@ class _Planner:
     def __init__(self, workspace: Workspace, schema: Schema, accepted: Routing | None) -> None:
         self.workspace, self.schema, self.accepted = workspace, schema, accepted
         self._problems: list[tuple[Path_, str]] = []
+        self._guards: dict[TableName, list[Guard]] = {}
 
     def routing(self) -> Routing:
         tenant = self._tenant()
@@ -65,8 +75,10 @@ class _Planner:
         self._finish()
         routes = route_tables(self.schema, edges, tenant, plans)
         self._check_routes(routes, plans)
-        routes = {name: replace(route, columns=self._columns(route, treatments, routes)) for name, route in routes.items()}
+        routes = {name: replace(r, guards=tuple(self._guards.get(name, ()))) if r.is_judged else r for name, r in routes.items()}
+        routes = {name: replace(route, columns=self._columns(route, treatments, routes, tenant)) for name, route in routes.items()}
         self._check_keys(routes)
+        routes = {name: replace(r, refs=self._references(r, routes, edges)) if r.is_referenced else r for name, r in routes.items()}
         self._finish()
         listed = self.workspace.sources[tenant.table.source].schemas
         return Routing(tenant, routes, slice_names(self.schema, tenant.table, listed), self.workspace.timezone)
@@ -84,15 +96,12 @@ class _Planner:
 
     def _tenant(self) -> TenantKey | None:
         config = self.workspace.tenants
-        if config.parent is not None and config.parent.data == "rollup":
-            self._problem(
-                ("tenants", "parent"), "data: rollup is not read by this version yet; data: none keeps each tenant's rows to itself"
-            )
         try:
             name = resolve_table(self.schema, split_name(config.table))
             table = self.schema[name]
             key = resolve_column(table, config.key) if config.key else self._only_key(table)
             shown = resolve_column(table, config.name) if config.name else None
+            above = resolve_column(table, config.parent.column) if config.parent else None
         except (LookupError, ValueError) as error:
             self._problem(("tenants", "table"), str(error))
             return None
@@ -102,7 +111,7 @@ class _Planner:
             self._problem(
                 ("tenants", "key"), f"{name.table}.{key} is {column.source_type}; a tenant key is an integer, text, uuid, decimal or date"
             )
-        return TenantKey(name, key, shown)
+        return TenantKey(name, key, shown, above, config.parent is not None and config.parent.data == "rollup")
 
     @staticmethod
     def _only_key(table: Table) -> str:
@@ -118,7 +127,8 @@ class _Planner:
         for index, line in enumerate(self.workspace.configured):
             try:
                 if line.types is not None:
-                    raise LookupError("a relationship by type is not read by this version yet; leave the table excluded")
+                    configured += self._by_type(line)
+                    continue
                 edge = self._spelled(configured_edge(line, lambda parts: resolve_table(self.schema, parts)))
                 (denied if line.denied else configured).append(edge)
             except LookupError as error:
@@ -129,12 +139,23 @@ class _Planner:
         merged = merge_edges([*known, *found], (), denied)
         return with_actors(with_roles(merged), self._actors())
 
+    def _by_type(self, line: Relationship) -> list[Edge]:
+        """The edges of a polymorphic pair; its guard is kept for the table's route."""
+        if line.denied or len(line.child.columns) != 2:
+            raise LookupError("a relationship by type is written table.(type_column, id_column) -> {Type: table.column, Other: none}")
+        edges, guard = polymorphic_edges(line, lambda parts: resolve_table(self.schema, parts))
+        name = resolve_table(self.schema, line.child.table)
+        type_column, id_column = (resolve_column(self.schema[name], c) for c in (guard.type_column, guard.id_column))
+        self._guards.setdefault(name, []).append(Guard(type_column, id_column, guard.known))
+        return [self._spelled(e) for e in edges]
+
     def _spelled(self, edge: Edge) -> Edge:
         child, parent = self.schema[edge.child], self.schema[edge.parent]
         return replace(
             edge,
             columns=tuple(resolve_column(child, c) for c in edge.columns),
             parent_columns=tuple(resolve_column(parent, c) for c in edge.parent_columns),
+            when=(resolve_column(child, edge.when[0]), edge.when[1]) if edge.when else (),
         )
 
     def _actors(self) -> set[tuple[TableName, tuple[str, ...]]]:
@@ -153,10 +174,9 @@ class _Planner:
         try:
             name = resolve_table(self.schema, split_name(written))
             table = self.schema[name]
-            if config.shared == "referenced":
-                raise LookupError("shared: referenced is not read by this version yet; shared, or excluded")
             plan = TablePlan(
                 shared=config.is_shared,
+                referenced=config.shared == "referenced",
                 excluded=config.is_excluded,
                 through=self._through(name, config, edges),
                 via=self._via(name, config, edges),
@@ -192,14 +212,18 @@ class _Planner:
         return (leading[0],)
 
     def _via(self, table: TableName, config: TableConfig, edges: list[Edge]) -> tuple[Edge, ...]:
-        return tuple(self._named_edge(table, text, edges) for text in config.via)
+        return tuple(edge for text in config.via for edge in self._named_edges(table, text, edges))
 
-    def _named_edge(self, table: TableName, text: str, edges: list[Edge]) -> Edge:
+    def _named_edges(self, table: TableName, text: str, edges: list[Edge]) -> tuple[Edge, ...]:
+        """The one edge that is meant, or all types of a polymorphic pair."""
         own = [e for e in edges if e.child == table]
         wanted = tuple(resolve_column(self.schema[table], c.strip()) for c in text.strip("() ").split(",")) if "->" not in text else ()
+        named = [e for e in own if e.columns == wanted]
+        if len(named) > 1 and all(e.when for e in named):
+            return tuple(named)
         found = [e for e in own if e.columns == wanted or e.label.replace(" ", "") == text.replace(" ", "")]
         if len(found) == 1:
-            return found[0]
+            return (found[0],)
         known = ", ".join("+".join(e.columns) for e in own) or "none"
         raise LookupError(f"via: {text} is {'several relationships' if found else 'no relationship'} of {table.table}; it has: {known}")
 
@@ -228,6 +252,19 @@ class _Planner:
                 if text:
                     self._problem(("relationships",), f"{edge.label}: {text}")
 
+    def _references(self, route: Route, routes: Mapping[TableName, Route], edges: Iterable[Edge]) -> tuple[Edge, ...]:
+        """The edges by which rows in slices point at a `shared: referenced` table, as far as their keys are in the slices."""
+
+        def usable(edge: Edge) -> bool:
+            pairs = [(_plan_of(routes[edge.child], c), _plan_of(route, p)) for c, p in zip(edge.columns, edge.parent_columns, strict=True)]
+            treatments = [{a.treatment, b.treatment} for a, b in pairs]
+            return all(t in ({"keep"}, {"sha256"}) for t in treatments) and all(comparable(a.key_class, b.key_class) for a, b in pairs)
+
+        pointing = [e for e in edges if e.parent == route.table and routes[e.child].is_written and is_sure(e)]
+        if not pointing:
+            self._problem(("tables",), f"{route.table.table} is shared: referenced, and no relationship leads to it from a table in slices")
+        return tuple(e for e in sorted(pointing) if usable(e))
+
     def _key_problem(self, edge: Edge, left: ColumnPlan, right: ColumnPlan) -> str | None:
         if "drop" in (left.treatment, right.treatment):
             return "a dropped column cannot be a key; keep it, or exclude the table"
@@ -237,49 +274,53 @@ class _Planner:
             return "a blanked or partly masked column cannot be a key"
         if not comparable(left.key_class, right.key_class):
             return f"{left.source_type} and {right.source_type} cannot be compared as keys"
-        folds = [c for c, t in ((edge.columns, edge.child), (edge.parent_columns, edge.parent)) if self._folds(t, c)]
-        return "citext and nondeterministic collations are not read as keys by this version; exclude the table" if folds else None
+        if left.normalise and right.normalise and left.normalise != right.normalise:
+            return f"one side is normalised as {left.normalise}, the other as {right.normalise}"
+        if (left.normalise or right.normalise) and not {left.key_class, right.key_class} <= {"text", "char"}:
+            return "normalise: is for keys of text"
+        folds = any(self._folds(t, c) for c, t in ((edge.columns, edge.child), (edge.parent_columns, edge.parent)))
+        if folds and not (left.normalise or right.normalise or "").startswith("lower"):
+            column = f"{edge.parent.table}.{edge.parent_columns[0]}"
+            return f"citext or a nondeterministic collation: columns: {{{column}: {{normalise: lower}}}} says how its keys are equal"
+        return None
 
     def _folds(self, table: TableName, columns: Iterable[str]) -> bool:
         return any(c.fold for c in self.schema[table].columns if c.name in columns)
 
     # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _treatments(self) -> dict[tuple[TableName, str], tuple[Treatment | None, str | None]]:
-        """What `columns:` says: treatment and type by table and column."""
-        found: dict[tuple[TableName, str], tuple[Treatment | None, str | None]] = {}
+    def _treatments(self) -> dict[tuple[TableName, str], _Said]:
+        """What `columns:` says, by table and column."""
+        found: dict[tuple[TableName, str], _Said] = {}
         for written, config in self.workspace.columns.items():
             path: Path_ = ("columns", written)
             try:
                 table, (column,) = resolve_columns(self.schema, split_column(written))
-                if config.normalise is not None:
-                    raise LookupError("normalise is not read by this version yet")
                 treatment: Treatment | None = "keep" if config.mask == "none" else config.mask
-                found[table, column] = treatment, canonical_type(config.type) if config.type else None
+                found[table, column] = _Said(treatment, canonical_type(config.type) if config.type else None, config.normalise)
             except (LookupError, ValueError) as error:
                 self._problem(path, str(error))
         return found
 
     def _columns(
-        self,
-        route: Route,
-        treatments: _Treatments,
-        routes: Mapping[TableName, Route],
+        self, route: Route, treatments: _Treatments, routes: Mapping[TableName, Route], tenant: TenantKey
     ) -> tuple[ColumnPlan, ...]:
         table = self.schema[route.table]
         shown = column_names(c.name for c in table.columns)
-        keys = key_columns(route.table, routes.values()) | ({self.workspace.tenants.key} if route.kind == "tenant" else set())
+        keys = key_columns(route.table, routes.values())
+        keys |= {c for c in (tenant.key, tenant.parent) if c is not None} if route.kind == "tenant" else set()
         return tuple(
-            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), (None, None)), c.name in keys)
-            for c in table.columns
+            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), _Said()), c.name in keys) for c in table.columns
         )
 
-    def _column(self, route: Route, column: Column, shown: str, said: tuple[Treatment | None, str | None], is_key: bool) -> ColumnPlan:
-        treatment, reason = self._treatment(route, column, said[0], is_key)
-        if said[1] is not None:
-            column = replace(column, type=said[1], key_class=key_class(said[1], column.source_type), as_text=False)
+    def _column(self, route: Route, column: Column, shown: str, said: _Said, is_key: bool) -> ColumnPlan:
+        treatment, reason = self._treatment(route, column, said.treatment, is_key)
+        if said.type is not None:
+            column = replace(column, type=said.type, key_class=key_class(said.type, column.source_type), as_text=False)
         type_, class_ = masked(column, treatment)
-        return ColumnPlan(column.name, shown, column.source_type, type_, class_, treatment, reason, column.as_text, column.comment)
+        return ColumnPlan(
+            column.name, shown, column.source_type, type_, class_, treatment, reason, column.as_text, column.comment, said.normalise
+        )
 
     def _treatment(self, route: Route, column: Column, said: Treatment | None, is_key: bool) -> tuple[Treatment, str]:
         if said is not None:
@@ -325,10 +366,11 @@ def used_edges(routes: Iterable[Route]) -> list[Edge]:
 
 
 def key_columns(table: TableName, routes: Iterable[Route]) -> set[str]:
-    """The columns of a table by which rows are judged: its own end of every edge in use."""
-    found: set[str] = set()
+    """The columns of a table by which rows are judged: its own end of every edge in use, and the types of polymorphic pairs."""
+    routes = list(routes)
+    found = {c for r in routes if r.table == table for g in r.guards for c in (g.type_column, g.id_column)}
     for edge in used_edges(routes):
-        found |= set(edge.columns) if edge.child == table else set()
+        found |= {*edge.columns, *edge.when[:1]} if edge.child == table else set()
         found |= set(edge.parent_columns) if edge.parent == table else set()
     return found
 

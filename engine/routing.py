@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from engine.columns import ColumnPlan
-from engine.graph import Edge, reached
+from engine.graph import Edge, Guard, reached
 from engine.infer.actors import is_person
 from engine.infer.words import same_word, words_of
 from engine.names import SliceName
@@ -28,6 +28,7 @@ class TablePlan:
     """What the user decided of one table, names resolved (from the workspace file)."""
 
     shared: bool = False
+    referenced: bool = False
     excluded: bool = False
     through: tuple[Edge, ...] = ()
     via: tuple[Edge, ...] = ()
@@ -44,7 +45,8 @@ class Route:
 
     `edges` are the owner edges that have a say; `joins` the edges joining table → member that place a membership table;
     `bridge` marks an excluded table whose key columns judge others; `review` is the open decision that keeps it excluded.
-    `unassigned` is the condition under which rows without a vote are everybody's ("true" for all of them).
+    `unassigned` is the condition under which rows without a vote are everybody's ("true" for all of them). `guards` are the
+    polymorphic pairs whose unknown types are faults; `refs` the edges that lead to a `shared: referenced` table.
     """
 
     table: TableName
@@ -61,6 +63,8 @@ class Route:
     quarantine: int | None = None
     path: tuple[str, ...] = ()
     columns: tuple[ColumnPlan, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    refs: tuple[Edge, ...] = ()
 
     @property
     def is_written(self) -> bool:
@@ -74,17 +78,32 @@ class Route:
 
     @property
     def is_shared(self) -> bool:
-        """Whole, or in part, in every slice."""
-        return self.kind.startswith("shared")
+        """Whole in every slice."""
+        return self.kind == "shared"
+
+    @property
+    def is_referenced(self) -> bool:
+        """In a slice as far as the slice's rows point at it."""
+        return self.kind == "shared: referenced"
+
+    @property
+    def has_everybodys(self) -> bool:
+        """Whether some rows may be in every slice."""
+        return self.is_shared or self.is_referenced or self.unassigned is not None
 
 
 @dataclass(frozen=True, slots=True)
 class TenantKey:
-    """The tenant table, its unique key column, and the column with the display name."""
+    """The tenant table, its unique key column, the column with the display name, and the one with the parent tenant's key.
+
+    With `rollup` a parent's slice holds its descendants' rows too.
+    """
 
     table: TableName
     key: str
     name: str | None = None
+    parent: str | None = None
+    rollup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +208,14 @@ class _OwnerGraph:
     def undecided(self, table: TableName, known: set[TableName]) -> str | None:
         """Why a reached table is an open decision, or None."""
         plan = self.plans.get(table, TablePlan())
-        if table == self.tenant or plan.via or table in self.members:
+        if table == self.tenant or table in self.members:
             return None
-        to_tenant = [e for e in self.candidates(table) if e.parent == self.tenant]
+        to_tenant = [e for e in self.candidates(table) if e.parent == self.tenant and not e.when]
         if len(to_tenant) > 1:
             columns = ", ".join("+".join(e.columns) for e in to_tenant)
             return f"{len(to_tenant)} columns point at the tenant table ({columns}): say which one owns the row with via:"
+        if plan.via:
+            return None
         shown = self._above(table)
         if shown is not None:
             return shown
@@ -310,6 +331,8 @@ class _OwnerGraph:
             return Route(
                 table, "excluded", "an open decision", review=f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it"
             )
+        if plan.referenced:
+            return Route(table, "shared: referenced", "shared: referenced in the workspace file")
         return Route(table, "shared", "shared in the workspace file")
 
     def _path(self, table: TableName, known: set[TableName]) -> tuple[str, ...]:

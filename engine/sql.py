@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.schema import KeyClass
 
-KeyMode = Literal["same", "text", "value", "uuid"]
+KeyMode = Literal["same", "text", "value", "uuid", "lower", "rtrim", "lower_rtrim"]
 
 
 def name(identifier: str) -> str:
@@ -118,11 +118,13 @@ def key_mode(left: KeyClass, right: KeyClass) -> KeyMode:
 
 
 def key(column: str, own: KeyClass, mode: KeyMode) -> str:
-    """The comparable form of a key column. Decimal text without trailing zeros; char(n) without trailing blanks."""
+    """The comparable form of a key column. Decimal text without trailing zeros; char(n) without trailing blanks; normalised where said."""
     if mode == "same":
         return column
-    if own == "char":
+    if own == "char" or mode in ("rtrim", "lower_rtrim"):
         column = f"rtrim({column}, ' ')"
+    if mode in ("lower", "lower_rtrim"):
+        return f"lower({column})"
     if mode == "uuid":
         return f"CASE WHEN regexp_full_match({column}, {text(_UUID)}) THEN lower(regexp_replace({column}, '[-{{}}]', '', 'g')) ELSE {column} END"
     if mode == "value" and own == "decimal":

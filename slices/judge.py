@@ -47,6 +47,7 @@ class Judge:
         self._db, self._routing, self._as_of = connection, routing, as_of
         routes = [r for r in sorted(routing.routes.values(), key=lambda r: r.table) if r.is_written or r.bridge]
         self.tables = {r.table: Numbered(i, r, landed[r.table]) for i, r in enumerate(routes)}
+        self._plans = {r.table: {c.name: c.normalise for c in r.columns if c.normalise} for r in routes}
         self._edges = used_edges(routing.routes.values())
         self._keys = self._stored_keys()
 
@@ -61,7 +62,11 @@ class Judge:
 
     def _modes(self, edge: Edge) -> list[quoting.KeyMode]:
         pairs = zip(edge.columns, edge.parent_columns, strict=True)
-        return [quoting.key_mode(self._class(edge.child, c), self._class(edge.parent, p)) for c, p in pairs]  # type: ignore[arg-type]
+        return [self._mode(edge.child, c, edge.parent, p) for c, p in pairs]
+
+    def _mode(self, child: TableName, column: str, parent: TableName, parent_column: str) -> quoting.KeyMode:
+        said = self._plans[child].get(column) or self._plans[parent].get(parent_column)
+        return said or quoting.key_mode(self._class(child, column), self._class(parent, parent_column))  # type: ignore[arg-type]
 
     def _expression(self, table: TableName, key: Key) -> str:
         column, mode = key
@@ -84,6 +89,17 @@ class Judge:
     def _stored_expressions(self, table: TableName) -> list[str]:
         return [self._expression(table, key) for key in self._keys[table]]
 
+    def _when(self, edge: Edge) -> str | None:
+        """Whether a child's row is of the type that the edge is for."""
+        return sql.is_type(self._as_text(edge.child, edge.when[0]), edge.when[1]) if edge.when else None
+
+    def _as_text(self, table: TableName, column: str) -> str:
+        return quoting.key(self._landed(table, column).landed, self._class(table, column), "text")  # type: ignore[arg-type]
+
+    def _doubts(self, table: TableName) -> list[sql.Doubt]:
+        guards = self.tables[table].route.guards
+        return [sql.Doubt(self._as_text(table, g.type_column), self._landed(table, g.id_column).landed, g.known) for g in guards]
+
     def _child_keys(self, edge: Edge) -> tuple[str, ...]:
         return tuple(self._expression(edge.child, key) for key in zip(edge.columns, self._modes(edge), strict=True))
 
@@ -99,9 +115,41 @@ class Judge:
         for group in groups(judged, {t: self._leads_to(t) for t in judged}):
             progress(group[0].table)
             self._judge_group(group)
-        for shared in (t for t in self.tables.values() if t.route.is_shared):
+        for shared in (t for t in self.tables.values() if t.route.is_shared or t.route.is_referenced):
             self._db.execute(sql.shared_table(shared.number, self._own(shared)))
             self._db.execute(sql.places_view(shared.number, is_member=False))
+        self._place(tenant)
+
+    # ── where rows are in the end ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _place(self, tenant: Numbered) -> None:
+        """o{n} for every table in slices: rolled up to the tenants above, then what those rows point at."""
+        key = self._routing.tenant
+        above = None
+        if key.parent is not None:
+            mode = self._mode(key.table, key.parent, key.table, key.key)
+            above = self._expression(key.table, (key.parent, mode)), self._expression(key.table, (key.key, mode))
+        for statement in sql.ancestors(tenant.number, above[1] if above else "NULL::VARCHAR", above[0] if above else None):
+            self._db.execute(statement)
+        written = [t for t in self.tables.values() if t.route.is_written]
+        for table in (t for t in written if not t.route.is_referenced):
+            is_member = bool(table.route.joins)
+            self._db.execute(sql.output_view(table.number, is_member=is_member, rolls_up=key.rollup))
+        self._refer([t for t in written if t.route.is_referenced])
+
+    def _refer(self, tables: Sequence[Numbered]) -> None:
+        """Follows what rows in slices point at, until nothing is added: references lead on to references."""
+        for table in tables:
+            for statement in sql.referenced_table(table.number):
+                self._db.execute(statement)
+        edges = [e for t in tables for e in t.route.refs]
+        before = -1
+        while (now := sum(self._count(sql.count_references(t.number)) for t in tables)) != before:
+            for edge in (e for e in edges if before == -1 or self.tables[e.child].route.is_referenced):
+                child, parent = self.tables[edge.child].number, self.tables[edge.parent].number
+                keys = [self._expression(edge.parent, key) for key in zip(edge.parent_columns, self._modes(edge), strict=True)]
+                self._db.execute(sql.follow(child, self._child_keys(edge), parent, keys, self._when(edge)))
+            before = now
 
     def _leads_to(self, table: TableName) -> list[TableName]:
         route = self.tables[table].route
@@ -148,17 +196,20 @@ class Judge:
         return edge.parent not in group and not self.tables[edge.parent].route.joins
 
     def _ask_straight(self, table: TableName, edges: Sequence[Edge]) -> None:
-        asks = [self._ask(e, self._child_keys(e), f"e{i}") for i, e in enumerate(edges)]
+        asks: list[sql.Ask | sql.Doubt] = [
+            *(self._ask(e, self._child_keys(e), f"e{i}", self._when(e)) for i, e in enumerate(edges)),
+            *self._doubts(table),
+        ]
         number = self.tables[table].number
         self._db.execute(sql.straight(number, self._own(self.tables[table]), asks, self._stored_expressions(table)))
         self._db.execute(sql.places_view(number, is_member=False))
 
-    def _ask(self, edge: Edge, keys: tuple[str, ...], alias: str) -> sql.Ask:
+    def _ask(self, edge: Edge, keys: tuple[str, ...], alias: str, when: str | None) -> sql.Ask:
         """Summarises the parent's present state for this edge."""
         target = f"sum_{alias}"
         parent_keys = self._stored(edge.parent, edge.parent_columns, self._modes(edge))
         self._db.execute(sql.summary(target, self.tables[edge.parent].number, parent_keys))
-        return sql.Ask(keys, target, alias)
+        return sql.Ask(keys, target, alias, when)
 
     def _contradict(self, plain: Sequence[TableName], group: Sequence[TableName]) -> None:
         """One pass on the results of the straight edges; all found first, then written: nothing cascades."""
@@ -169,7 +220,7 @@ class Judge:
             for i, edge in enumerate(inside):
                 keys = self._stored(edge.parent, edge.parent_columns, self._modes(edge))
                 self._db.execute(sql.own_summary(f"own_{i}", self.tables[edge.parent].number, keys))
-                asks.append(sql.Ask(self._child_keys(edge), f"own_{i}", f"o{i}"))
+                asks.append(sql.Ask(self._child_keys(edge), f"own_{i}", f"o{i}", self._when(edge)))
             if asks:
                 self._db.execute(sql.contradictions(self.tables[table].number, asks))
                 found.append(self.tables[table].number)
@@ -192,7 +243,7 @@ class Judge:
 
     def _prepare_open(self, table: TableName, edges: Sequence[Edge]) -> None:
         item = self.tables[table]
-        self._db.execute(sql.undecided(item.number, [k for e in edges for k in self._child_keys(e)]))
+        self._db.execute(sql.undecided(item.number, [k for e in edges for k in (*self._child_keys(e), self._when(e)) if k is not None]))
         if item.route.unassigned is not None:
             self._named_view(item)
             self._db.execute(sql.everybody_rows(item.number, item.route.unassigned))
@@ -202,7 +253,9 @@ class Judge:
         for i, edge in enumerate(edges):
             keys = tuple(f"r{position + j}" for j in range(len(edge.columns)))
             position += len(edge.columns)
-            asks.append(self._ask(edge, keys, f"e{i}"))
+            when = f"r{position}" if edge.when else None
+            position += bool(edge.when)
+            asks.append(self._ask(edge, keys, f"e{i}", when))
         return asks
 
     def _settle_table(self, table: TableName, edges: Sequence[Edge]) -> bool:

@@ -96,6 +96,10 @@ class Partition:
         return {item.route.table: self._verdicts(item) for item in self.tables}
 
     def _verdicts(self, item: Numbered) -> Verdicts:
+        if item.route.is_referenced:
+            seen = self._db.execute(sql.reference_counts(item.number)).fetchone()
+            assert seen is not None
+            return Verdicts(int(seen[0]), shared=int(seen[1]), unreferenced=int(seen[2]), filtered=int(seen[3]))
         counts = self._db.execute(sql.verdict_counts(item.number)).fetchone()
         assert counts is not None
         rows, owned, shared, filtered, quarantined = (int(c) for c in counts)
@@ -117,7 +121,7 @@ class Partition:
             if not item.route.is_shared:
                 rows = self._db.execute(sql.tenant_fingerprints(item.number, row_hash)).fetchall()
                 of_tenants[item.route.table] = {int(t): Fingerprint(int(n), int(total)) for t, n, total in rows}
-            if item.route.is_shared or item.route.unassigned:
+            if item.route.has_everybodys:
                 row = self._db.execute(sql.shared_fingerprint(item.number, row_hash)).fetchone()
                 assert row is not None
                 of_shared[item.route.table] = Fingerprint(int(row[0]), int(row[1]))
@@ -157,7 +161,7 @@ class Partition:
         """Everybody's rows, one Arrow file a table that has any: table number → file."""
         found: dict[int, Path] = {}
         for item in self.tables:
-            if item.route.is_shared or item.route.unassigned:
+            if item.route.has_everybodys:
                 path = folder / f"shared-{item.number}.arrow"
                 query = sql.shared_rows_in_order(item.number, [c.landed for c in written_columns(item)], sort_columns(item))
                 reader = self._db.sql(query).to_arrow_reader(_BATCH)
@@ -174,7 +178,7 @@ class Partition:
         folder.mkdir(parents=True, exist_ok=True)
         found = {}
         for item in self.tables:
-            if not item.route.is_shared:
+            if not item.route.is_shared and not item.route.is_referenced:
                 path = folder / f"{item.number}.parquet"
                 self._db.execute(sql.held_rows(item.number, _key_hash(item), path))
                 found[str(item.route.table)] = HeldTable(path.name, not _key_columns(item))

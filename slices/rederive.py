@@ -28,6 +28,18 @@ class Derived:
 
     rows: pl.DataFrame
     places: pl.DataFrame | None = None
+    shown: pl.DataFrame | None = None
+    everywhere: pl.DataFrame | None = None
+
+    @property
+    def in_slices(self) -> pl.DataFrame:
+        """ord, t of rows in the slice of t: rolled up, or pointed at."""
+        return self.owned if self.shown is None else self.shown
+
+    @property
+    def in_every_slice(self) -> pl.DataFrame:
+        """ord of rows in every slice."""
+        return self.everybodys if self.everywhere is None else self.everywhere
 
     @property
     def placed(self) -> pl.DataFrame:
@@ -65,8 +77,11 @@ class Rederivation:
         for group in self._order():
             self._derive_group(group)
         for name, route in routing.routes.items():
-            if route.is_shared:
+            if route.is_shared or route.is_referenced:
                 self.tables[name] = Derived(self._start(route).with_columns(state=pl.lit(_EVERYBODY, pl.Int8)))
+        if routing.tenant.rollup:
+            self._roll_up()
+        self._refer()
 
     # ── order: a table after everything that it leads to; tables that lead to each other together ─────────────────────
 
@@ -121,12 +136,38 @@ class Rederivation:
             ends = [self._landed[edge.child].table.column(child), self._landed[edge.parent].table.column(parent)]
             classes = {key_class(c.type, "" if c.treatment == "sha256" else c.source_type) for c in ends}
             column = ends[0] if side == "child" else ends[1]
-            found.append(_comparable(pl.col(column.landed), column.type, classes, column.source_type).alias(f"key{i}"))
+            said = self._normalise(edge.child, child) or self._normalise(edge.parent, parent)
+            found.append(_normal(_comparable(pl.col(column.landed), column.type, classes, column.source_type), said).alias(f"key{i}"))
         return found
 
+    def _normalise(self, table: TableName, column: str) -> str | None:
+        return next((c.normalise for c in self._routing.routes[table].columns if c.name == column), None)
+
     def _child(self, edge: Edge, only: pl.DataFrame | None = None) -> pl.DataFrame:
-        rows = self._scan(edge.child, *self._keys(edge, "child"))
+        """ord and keys of the child's rows; a row of another type than the edge's has no key."""
+        rows = self._scan(edge.child, *self._keys(edge, "child"), *self._type(edge))
+        if edge.when:
+            mine = pl.col("type").eq_missing(pl.lit(edge.when[1]))
+            keys = [c for c in rows.columns if c.startswith("key")]
+            rows = rows.with_columns(pl.when(mine).then(pl.col(k)).alias(k) for k in keys).drop("type")
         return rows if only is None else rows.join(only.select("ord"), on="ord", how="semi")
+
+    def _type(self, edge: Edge) -> list[pl.Expr]:
+        return [self._text(edge.child, edge.when[0]).alias("type")] if edge.when else []
+
+    def _text(self, table: TableName, column: str) -> pl.Expr:
+        found = self._landed[table].table.column(column)
+        text = pl.col(found.landed).cast(pl.String)
+        return text.str.strip_chars_end(" ") if key_class(found.type, found.source_type) == "char" else text
+
+    def _doubtful(self, name: TableName) -> pl.DataFrame:
+        """ord of rows with an id whose type nobody knows, in the form of answers."""
+        parts = [pl.DataFrame(schema={"ord": pl.Int64})]
+        for guard in self._routes[name].guards:
+            id_ = self._landed[name].table.column(guard.id_column).landed
+            rows = self._scan(name, pl.col(id_).is_not_null().alias("has_id"), self._text(name, guard.type_column).alias("type"))
+            parts.append(rows.filter(pl.col("has_id") & ~pl.col("type").is_in(list(guard.known)).fill_null(False)).select("ord"))
+        return pl.concat(parts).select("ord", gone=pl.lit(False), says=pl.lit("fault"), t=pl.lit(None, pl.Int32))
 
     def _answers(self, edge: Edge, child: pl.DataFrame) -> pl.DataFrame:
         """Per child row: says (abstain, vote, wait, fault), t of a vote, gone (all matching parents are filtered)."""
@@ -172,17 +213,20 @@ class Rederivation:
         }
         voters: dict[TableName, pl.DataFrame] = {}
         for name in others:
-            voters[name] = self._decide(name, straight[name], self.tables[name].rows)
+            voters[name] = self._decide(name, straight[name], self.tables[name].rows, doubts=self._doubtful(name))
         self._contradictions(others, group)
         later = {n: [e for e in self._routes[n].edges if e not in straight[n]] for n in others}
         self._rounds(others, members, later, voters)
         self._filters(others, members, later, voters)
 
-    def _decide(self, name: TableName, edges: Sequence[Edge], rows: pl.DataFrame, *, last: bool = False) -> pl.DataFrame:
+    def _decide(
+        self, name: TableName, edges: Sequence[Edge], rows: pl.DataFrame, *, last: bool = False, doubts: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
         """Asks the edges about these rows, writes what is settled, and returns the rows that nobody spoke for (ord)."""
         answers = [self._answers(e, self._child(e, rows)) for e in edges]
         empty = pl.DataFrame(schema={"ord": pl.Int64, "gone": pl.Boolean, "says": pl.String, "t": pl.Int32})
-        heard = pl.concat([empty, *(a.select("ord", "gone", "says", pl.col("t").cast(pl.Int32)) for a in answers)])
+        told_before = [] if doubts is None else [doubts]
+        heard = pl.concat([empty, *told_before, *(a.select("ord", "gone", "says", pl.col("t").cast(pl.Int32)) for a in answers)])
         votes = pl.col("says") == "vote"
         told = heard.group_by("ord").agg(
             waits=(pl.col("says") == "wait").any(),
@@ -327,10 +371,80 @@ class Rederivation:
         self._hide(name, now.group_by("ord").agg(out=pl.col("left").all()).filter("out"))
         return bool(changed)
 
+    # ── where rows are in the end ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _roll_up(self) -> None:
+        """What is in a tenant is also in the tenants above it."""
+        above = pl.DataFrame(
+            [(t, a) for t, chain in self._chains().items() for a in (t, *chain)], schema={"t": pl.Int32, "a": pl.Int32}, orient="row"
+        )
+        for name in self._routes:
+            derived = self.tables[name]
+            derived.shown = derived.owned.join(above, on="t").select("ord", t="a").unique()
+
+    def _chains(self) -> dict[int, list[int]]:
+        """Per tenant the tenants above it, nearest first; a filtered or missing one ends it; none for tenants in a loop."""
+        tenant = self._routing.tenant
+        assert tenant.parent is not None
+        link = Edge(tenant.table, (tenant.parent,), tenant.table, (tenant.key,))
+        rows = self.tables[tenant.table].rows
+        keys = self._scan(tenant.table, *self._keys(link, "parent")).join(rows, on="ord")
+        number = {k: t for k, t, gone in keys.select("key0", "t", "filtered").rows() if not gone}
+        ups = self._scan(tenant.table, *self._keys(link, "child")).join(rows, on="ord").select("t", "key0", "filtered").rows()
+        parent = {t: number[k] for t, k, gone in ups if not gone and k in number}
+        looped = {t for t in parent if t in self._climb(t, parent, set())}
+        return {t: self._climb(t, parent, looped) for t in rows["t"].to_list()}
+
+    @staticmethod
+    def _climb(start: int, parent: Mapping[int, int], ends: set[int]) -> list[int]:
+        found: list[int] = []
+        at = start
+        while at in parent and at not in ends and parent[at] not in found:
+            at = parent[at]
+            found.append(at)
+        return found
+
+    def _refer(self) -> None:
+        """Rows of referenced tables that rows in slices point at, until nothing is added; -1 stands for every slice."""
+        names = [n for n, r in self._routing.routes.items() if r.is_referenced]
+        places = {n: pl.DataFrame(schema={"ord": pl.Int64, "t": pl.Int32}) for n in names}
+        while True:
+            before = sum(p.height for p in places.values())
+            for name in names:
+                for edge in self._routing.routes[name].refs:
+                    new = self._pointed_at(edge, self._places(edge.child, places))
+                    places[name] = pl.concat([places[name], new]).unique()
+            if sum(p.height for p in places.values()) == before:
+                break
+        for name, found in places.items():
+            everywhere = found.filter(pl.col("t") == -1).select("ord")
+            self.tables[name].everywhere = everywhere
+            self.tables[name].shown = found.filter(pl.col("t") >= 0).join(everywhere, on="ord", how="anti")
+
+    def _places(self, name: TableName, places: Mapping[TableName, pl.DataFrame]) -> pl.DataFrame:
+        if name in places:
+            return places[name]
+        derived = self.tables[name]
+        return pl.concat([derived.in_slices, derived.in_every_slice.with_columns(t=pl.lit(-1, pl.Int32))])
+
+    def _pointed_at(self, edge: Edge, pointing: pl.DataFrame) -> pl.DataFrame:
+        keys = [f"key{i}" for i in range(len(edge.columns))]
+        wanted = self._child(edge).drop_nulls(keys).join(pointing, on="ord").select(*keys, "t").unique()
+        there = self._scan(edge.parent, *self._keys(edge, "parent")).join(self.tables[edge.parent].everybodys, on="ord")
+        return there.join(wanted, on=keys).select("ord", "t").unique()
+
     def _hide(self, name: TableName, rows: pl.DataFrame) -> None:
         if rows.height:
             derived = self.tables[name]
             derived.rows = derived.rows.with_columns(filtered=pl.col("filtered") | pl.col("ord").is_in(rows["ord"].implode()))
+
+
+def _normal(column: pl.Expr, said: str | None) -> pl.Expr:
+    """A key in the form that `normalise:` gives it."""
+    if said is None:
+        return column
+    plain = column.str.strip_chars_end(" ") if "rtrim" in said else column
+    return plain.str.to_lowercase() if said.startswith("lower") else plain
 
 
 def _comparable(column: pl.Expr, type_: str, classes: set[KeyClass], source_type: str) -> pl.Expr:

@@ -34,7 +34,7 @@ from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, 
 from slices.locking import exclusive
 from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
 from slices.panels import panel_facts, task_panels
-from slices.partition import Fingerprints, Partition, Verdicts, make_buckets
+from slices.partition import Fingerprint, Fingerprints, Partition, Verdicts, make_buckets
 from slices.progress import Progress, Silent, StageCost, Stages
 from slices.publish import Decision, Verified, publish, sweep
 from slices.rederive import Rederivation
@@ -401,7 +401,8 @@ class _Refresh:
         slices = len(plan.prints.tenants.get(table, {})) and sum(
             f.rows for n, f in plan.prints.tenants[table].items() if n in plan.tenant_of
         )
-        written = slices + found.shared * len(plan.tenant_of)
+        everybodys = plan.prints.shared.get(table, Fingerprint()).rows
+        written = slices + everybodys * len(plan.tenant_of)
         return written - found.owned - found.shared
 
     def _earlier_routings(self) -> dict[str, RoutingRow]:

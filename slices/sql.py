@@ -28,7 +28,7 @@ class State(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why a row is quarantined; the first four are an edge's fault."""
+    """Why a row is quarantined; the first four, and UNKNOWN_TYPE, are an edge's fault. 9 stands for waiting."""
 
     ORPHAN = 1
     PARENT_QUARANTINED = 2
@@ -38,6 +38,7 @@ class Reason(IntEnum):
     CONTRADICTION = 6
     UNASSIGNED = 7
     LOOP = 8
+    UNKNOWN_TYPE = 10
 
 
 WAITS = -9
@@ -49,11 +50,15 @@ _REASON = f"CASE WHEN lo_ < 0 THEN -lo_ WHEN lo_ <> hi_ THEN {Reason.TWO_TENANTS
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One edge as it is asked: the child's key expressions, the summary table of its parent, and that table's alias."""
+    """One edge as it is asked: the child's key expressions, the summary table of its parent, and that table's alias.
+
+    `when` is a condition on the child's row: where it is not true, the edge abstains.
+    """
 
     keys: tuple[str, ...]
     summary: str
     alias: str
+    when: str | None = None
 
     @property
     def is_null(self) -> str:
@@ -70,8 +75,9 @@ class Ask:
     def answer(self) -> str:
         """NULL, a tenant, a fault or WAITS."""
         a = self.alias
+        other = f"WHEN ({self.when}) IS NOT TRUE THEN NULL " if self.when else ""
         return (
-            f"CASE WHEN {self.is_null} THEN NULL WHEN {a}.hit IS NULL THEN {-Reason.ORPHAN} WHEN {a}.open THEN {WAITS} "
+            f"CASE {other}WHEN {self.is_null} THEN NULL WHEN {a}.hit IS NULL THEN {-Reason.ORPHAN} WHEN {a}.open THEN {WAITS} "
             f"WHEN {a}.bad THEN {-Reason.PARENT_QUARANTINED} WHEN {a}.lo <> {a}.hi THEN {-Reason.PARENT_IN_SEVERAL_TENANTS} "
             f"WHEN {a}.every AND {a}.lo IS NOT NULL THEN {-Reason.PARENT_PARTLY_EVERYBODYS} WHEN {a}.every THEN NULL ELSE {a}.lo END"
         )
@@ -80,6 +86,28 @@ class Ask:
     def gone(self) -> str:
         """Whether all matching parents are filtered."""
         return f"coalesce({self.alias}.gone, false)"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A polymorphic pair that is asked whether it knows its type: a fault where there is an id of no known type."""
+
+    type: str
+    id: str
+    known: tuple[str, ...]
+    join: str = ""
+    gone: str = "false"
+
+    @property
+    def answer(self) -> str:
+        """NULL or the fault."""
+        listed = ", ".join(text(k) for k in self.known) or "NULL"
+        return f"CASE WHEN ({self.id}) IS NOT NULL AND (({self.type}) IN ({listed})) IS NOT TRUE THEN {-Reason.UNKNOWN_TYPE} END"
+
+
+def is_type(column: str, value: str) -> str:
+    """Whether a row is of a type."""
+    return f"({column}) = {text(value)}"
 
 
 def create_view(view: str, paths: Sequence[Path]) -> str:
@@ -130,7 +158,7 @@ def tenant_rows(number: int, key: str, shown: str) -> str:
     return f"SELECT v.t, CAST({key} AS VARCHAR) AS key, CAST({shown} AS VARCHAR) AS name, v.filtered FROM l{number} JOIN v{number} v USING (ord) ORDER BY v.t"
 
 
-def straight(number: int, own: str, asks: Sequence[Ask], keys: Sequence[str]) -> str:
+def straight(number: int, own: str, asks: Sequence[Ask | Doubt], keys: Sequence[str]) -> str:
     """v{n} by straight edges alone: one distinct vote and no fault is owned; a fault or two votes is quarantined; else undecided."""
     answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
     gone = " OR ".join(f"coalesce(a{i} >= 0 AND g{i}, false)" for i in range(len(asks)))
@@ -201,7 +229,9 @@ def close_loops(number: int) -> str:
 
 def contradictions(number: int, asks: Sequence[Ask]) -> str:
     """c{n}: owned rows with an edge inside the group to a row whose own straight edges give it to another tenant."""
-    clash = " OR ".join(f"coalesce({a.alias}.lo <> v.t OR {a.alias}.hi <> v.t, false)" for a in asks)
+    clash = " OR ".join(
+        f"coalesce(({a.alias}.lo <> v.t OR {a.alias}.hi <> v.t){f' AND ({a.when})' if a.when else ''}, false)" for a in asks
+    )
     joins = " ".join(a.join for a in asks)
     return f"CREATE OR REPLACE TEMP TABLE c{number} AS SELECT l.ord FROM l{number} l JOIN v{number} v ON l.ord = v.ord AND v.state = {State.OWNED} {joins} WHERE {clash}"
 
@@ -319,6 +349,72 @@ def _extremes(count: int) -> tuple[str, str]:
     return f"least({listed})", f"greatest({listed})"
 
 
+# ── where rows are in the end: roll-up, references ────────────────────────────────────────────────────────────────────
+
+
+def ancestors(number: int, key: str, parent: str | None) -> list[str]:
+    """The table above(t, a): every tenant and itself, and the tenants above it; looped(t): those in a loop of parents.
+
+    A filtered or missing tenant ends the chain; tenants in a loop have nobody above them.
+    """
+    up = "JOIN link c ON c.t = w.a AND NOT c.filtered JOIN link p ON p.k = c.up AND NOT p.filtered"
+    return [
+        f"CREATE OR REPLACE TABLE link AS SELECT v.t, v.filtered, {key} AS k, {parent or 'NULL::VARCHAR'} AS up FROM l{number} l JOIN v{number} v USING (ord)",
+        "CREATE OR REPLACE TABLE looped AS WITH RECURSIVE walk(t, a, seen) AS (SELECT t, t, []::INTEGER[] FROM link UNION ALL "
+        f"SELECT w.t, p.t, list_append(w.seen, p.t) FROM walk w {up} WHERE NOT list_contains(w.seen, p.t)) "
+        "SELECT DISTINCT t FROM walk WHERE list_contains(seen, t)",
+        "CREATE OR REPLACE TABLE above AS WITH RECURSIVE walk(t, a) AS (SELECT t, t FROM link UNION "
+        f"SELECT w.t, p.t FROM walk w {up} WHERE w.a NOT IN (SELECT t FROM looped)) SELECT t, a FROM walk",
+    ]
+
+
+def output_view(number: int, *, is_member: bool, rolls_up: bool) -> str:
+    """The view o{n}: ord, state, t, filtered, one row a slice that the row is in."""
+    if not rolls_up:
+        return f"CREATE VIEW o{number} AS SELECT ord, state, t, filtered FROM p{number}"
+    body = f"SELECT p.ord, p.state, w.a AS t, p.filtered FROM p{number} p LEFT JOIN above w ON p.t = w.t"
+    if is_member:
+        body = f"SELECT ord, state, t, bool_and(filtered) AS filtered FROM ({body}) GROUP BY ALL"
+    return f"CREATE VIEW o{number} AS {body}"
+
+
+def referenced_table(number: int) -> list[str]:
+    """r{n}: which rows of a referenced table which tenant's rows point at; t is -1 for everybody's. o{n} as of all tables."""
+    return [
+        f"CREATE TABLE r{number} (ord BIGINT, t INTEGER)",
+        f"CREATE VIEW o{number} AS SELECT ord, {State.EVERYBODY}::TINYINT AS state, NULL::INTEGER AS t, false AS filtered FROM r{number} WHERE t = -1 "
+        f"UNION ALL SELECT ord, {State.OWNED}::TINYINT, t, false FROM r{number} WHERE t >= 0 AND ord NOT IN (SELECT ord FROM r{number} WHERE t = -1)",
+    ]
+
+
+def follow(child: int, child_keys: Sequence[str], parent: int, parent_keys: Sequence[str], when: str | None) -> str:
+    """Adds to r{parent} what rows of the child in slices point at, as far as it is not there."""
+    keys = ", ".join(f"{k} AS k{i}" for i, k in enumerate(child_keys))
+    on = " AND ".join(f"c.k{i} = ({k})" for i, k in enumerate(parent_keys))
+    everybody = f"CASE WHEN o.state = {State.EVERYBODY} THEN -1 ELSE o.t END"
+    pointing = (
+        f"SELECT DISTINCT {everybody} AS t, {keys} FROM (SELECT *{f', ({when}) AS is_type' if when else ''} FROM l{child}) l "
+        f"JOIN o{child} o ON l.ord = o.ord AND NOT o.filtered AND o.state IN ({State.OWNED}, {State.EVERYBODY}){' WHERE is_type' if when else ''}"
+    )
+    return (
+        f"INSERT INTO r{parent} SELECT DISTINCT l.ord, c.t FROM l{parent} l JOIN v{parent} v ON l.ord = v.ord AND NOT v.filtered "
+        f"JOIN ({pointing}) c ON {on} WHERE c.t IS NOT NULL EXCEPT SELECT ord, t FROM r{parent}"
+    )
+
+
+def count_references(number: int) -> str:
+    """How many references r{n} has."""
+    return f"SELECT count(*) FROM r{number}"
+
+
+def reference_counts(number: int) -> str:
+    """One row: rows of a referenced table, those that somebody points at, those that nobody does, filtered ones."""
+    return (
+        f"SELECT count(*), count(*) FILTER (NOT filtered AND ord IN (SELECT ord FROM r{number})), "
+        f"count(*) FILTER (NOT filtered AND ord NOT IN (SELECT ord FROM r{number})), count(*) FILTER (filtered) FROM v{number}"
+    )
+
+
 # ── what goes into slices ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -331,14 +427,14 @@ def choose_tenants(numbers: Sequence[int]) -> list[str]:
 def tenant_fingerprints(number: int, row_hash: str) -> str:
     """Per tenant: rows, and the sum of their hashes (a sum, because xor loses duplicates)."""
     return (
-        f"SELECT p.t, count(*), sum({row_hash})::HUGEINT FROM l{number} l JOIN p{number} p ON l.ord = p.ord "
+        f"SELECT p.t, count(*), sum({row_hash})::HUGEINT FROM l{number} l JOIN o{number} p ON l.ord = p.ord "
         f"WHERE p.state = {State.OWNED} AND NOT p.filtered GROUP BY p.t ORDER BY p.t"
     )
 
 
 def shared_fingerprint(number: int, row_hash: str) -> str:
     """Rows that are everybody's, and the sum of their hashes."""
-    return f"SELECT count(*), coalesce(sum({row_hash}), 0)::HUGEINT FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered"
+    return f"SELECT count(*), coalesce(sum({row_hash}), 0)::HUGEINT FROM l{number} l JOIN o{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered"
 
 
 def tenant_rows_in_order(number: int, columns: Sequence[str], order: Sequence[str]) -> str:
@@ -346,7 +442,7 @@ def tenant_rows_in_order(number: int, columns: Sequence[str], order: Sequence[st
     chosen = "".join(f", l.{name(c)}" for c in columns)
     by = "".join(f", l.{name(c)}" for c in order) + ", l.ord"
     return (
-        f"SELECT p.t{chosen} FROM l{number} l JOIN p{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
+        f"SELECT p.t{chosen} FROM l{number} l JOIN o{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
         f"WHERE p.state = {State.OWNED} AND NOT p.filtered ORDER BY p.t{by}"
     )
 
@@ -355,13 +451,13 @@ def shared_rows_in_order(number: int, columns: Sequence[str], order: Sequence[st
     """Everybody's rows by primary key: the landed columns."""
     chosen = ", ".join(f"l.{name(c)}" for c in columns)
     by = "".join(f"l.{name(c)}, " for c in order) + "l.ord"
-    return f"SELECT {chosen} FROM l{number} l JOIN v{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered ORDER BY {by}"
+    return f"SELECT {chosen} FROM l{number} l JOIN o{number} v ON l.ord = v.ord WHERE v.state = {State.EVERYBODY} AND NOT v.filtered ORDER BY {by}"
 
 
 def held_rows(number: int, key_hash: str, path: Path) -> str:
     """Writes what the chosen tenants' new versions hold: tenant number and the hash of each row's key."""
     return (
-        f"COPY (SELECT p.t, {key_hash} AS k FROM l{number} l JOIN p{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
+        f"COPY (SELECT p.t, {key_hash} AS k FROM l{number} l JOIN o{number} p ON l.ord = p.ord SEMI JOIN chosen ON p.t = chosen.t "
         f"WHERE p.state = {State.OWNED} AND NOT p.filtered) TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     )
 
@@ -372,7 +468,7 @@ def moved_rows(number: int, key_hash: str, held: Path, whole: bool) -> str:
     With a primary key: the row is there and is another tenant's now, or is in quarantine. Without one (`whole`): the row as it was
     is not the tenant's any more, whatever became of it.
     """
-    now = f"SELECT {key_hash} AS k, p.state, p.t FROM l{number} l JOIN p{number} p ON l.ord = p.ord"
+    now = f"SELECT {key_hash} AS k, p.state, p.t FROM l{number} l JOIN o{number} p ON l.ord = p.ord"
     mine = "EXISTS (SELECT 1 FROM now WHERE now.k = h.k AND now.state = 1 AND now.t = r.new_t)"
     elsewhere = f"EXISTS (SELECT 1 FROM now WHERE now.k = h.k AND now.state IN {integers((State.OWNED, State.QUARANTINED))})"
     return (

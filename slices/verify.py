@@ -115,8 +115,8 @@ def _expected(
     """h, t of every row that must be in one of these tenants' files."""
     table = derived.tables[name]
     wanted = pl.DataFrame({"t": list(numbers)}, schema={"t": pl.Int32})
-    owned = table.owned.join(wanted, on="t", how="semi")
-    free = table.everybodys.join(wanted, how="cross")
+    owned = table.in_slices.join(wanted, on="t", how="semi")
+    free = table.in_every_slice.join(wanted, how="cross")
     places = pl.concat([owned.select("ord", "t"), free.select("ord", "t")])
     hashed = pl.scan_parquet(list(landed.paths)).select("ord", h=_row_hash([c.landed for c in columns], columns, landed=True))
     if places.height < 1_000_000:
