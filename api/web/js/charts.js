@@ -162,7 +162,10 @@ function alongAxis(data, sideways, stacked) {
       ticks: {
         ...base.ticks,
         autoSkip: !sideways,
-        callback: (position) => short(data.xs[position]?.label ?? "", sideways ? 24 : 16),
+        callback(position) {
+          const room = sideways ? Math.min(Math.floor(this.chart.width / 17), 24) : 16;
+          return short(data.xs[position]?.label ?? "", Math.max(room, 8));
+        },
       },
     };
   }

@@ -166,7 +166,8 @@ export function compareNumbers(a, b) {
 const HOUR = 3600e3;
 
 /**
- * Round moments between two instants for an axis, at most about `count` and not closer than `least` ms: {at, label}.
+ * Round moments between two instants for an axis, at most about `count` months or fewer days, whose labels are longer,
+ * and not closer than `least` ms: {at, label}.
  * A label of two lines names the year or the day below.
  */
 export function timeTicks(from, to, count, least = 0) {
@@ -188,7 +189,7 @@ export function timeTicks(from, to, count, least = 0) {
     [17532 * HOUR, "m", 24],
     [43830 * HOUR, "m", 60],
     [87660 * HOUR, "m", 120],
-  ].find(([size]) => span / size <= count && size >= least * 0.9) || [0, "m", 240];
+  ].find(([size, unit]) => span / size <= (unit === "m" ? count : count * 0.75) && size >= least * 0.9) || [0, "m", 240];
   const ticks = step[1] === "m" ? monthTicks(from, to, step[2]) : evenTicks(from, to, step[0]);
   return ticks.map((at, index) => ({ at, label: tickLabel(at, ticks[index - 1], step) }));
 }
