@@ -128,11 +128,7 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
         tenant = session.get(TenantRow, tenant_id)
         assert tenant is not None
         assert tenant.workspace_id == workspace_id
-        older = [v for v in versions.versions_of(session, tenant_id) if v.id != tenant.version_id]
-        chosen = next(
-            (v for v in older if v.id == version_id or (version_id is None and tenant.version_id is not None and v.id < tenant.version_id)),
-            None,
-        )
+        chosen = _earlier(versions.versions_of(session, tenant_id), tenant.version_id, version_id)
         if chosen is None:
             raise ReviewRequired(
                 "There is no such earlier version to go back to.", hint="slicehouse status shows what is kept.", code="no_version"
@@ -148,6 +144,14 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
         if tenant.state == "withheld":
             tenant.state = "active"
         return chosen
+
+
+def _earlier(found: Sequence[VersionRow], current: str | None, wanted: str | None) -> VersionRow | None:
+    """Of a tenant's versions, newest first, the wanted one, or the one published before the current one."""
+    ids = [v.id for v in found]
+    if wanted is not None:
+        return found[ids.index(wanted)] if wanted in ids and wanted != current else None
+    return next(iter(found[ids.index(current) + 1 :]), None) if current in ids else None
 
 
 def retain(installation: Installation, workspace_id: str, gone_after: str = "7d") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from engine.catalog.tables import RunRow, RunTableRow, SnapshotRow, StageRow
@@ -93,9 +93,11 @@ def add_snapshot(
     session: Session, workspace_id: str, snapshot_id: str, source: str, *, as_of: datetime, landed_at: datetime, rows: int, size: int
 ) -> None:
     """A landed snapshot, not used by a run yet."""
+    number = session.scalar(select(func.max(SnapshotRow.number)).where(SnapshotRow.workspace_id == workspace_id)) or 0
     session.add(
         SnapshotRow(
             id=snapshot_id,
+            number=number + 1,
             workspace_id=workspace_id,
             source=source,
             as_of=as_of,
@@ -110,7 +112,10 @@ def add_snapshot(
 def newest_snapshots(
     session: Session, workspace_id: str, sources: list[str], *, state: str | None = None, since: datetime | None = None
 ) -> list[SnapshotRow] | None:
-    """The newest snapshot of each source, or None where one has none (in that state, landed since then)."""
+    """The snapshot of each source that was landed last, or None where one has none (in that state, landed since then).
+
+    Last is what was noted last: ids hold the time, and a clock may go back.
+    """
     found = []
     for source in sources:
         query = select(SnapshotRow).where(
@@ -118,7 +123,7 @@ def newest_snapshots(
         )
         query = query if state is None else query.where(SnapshotRow.state == state)
         query = query if since is None else query.where(SnapshotRow.landed_at >= since)
-        row = session.scalar(query.order_by(SnapshotRow.id.desc()).limit(1))
+        row = session.scalar(query.order_by(SnapshotRow.number.desc()).limit(1))
         if row is None:
             return None
         found.append(row)

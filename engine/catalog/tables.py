@@ -69,7 +69,10 @@ class WorkspaceRow(Base):
 
 
 class TenantRow(Base):
-    """A tenant of a workspace. `version_id` is the version that answers; `as_of` the snapshot that it is true for."""
+    """A tenant of a workspace. `version_id` is the version that answers; `as_of` the snapshot that it is true for.
+
+    `parent_id` is the tenant above it as of the last publication, None where nobody is.
+    """
 
     __tablename__ = "tenants"
     __table_args__ = (UniqueConstraint("workspace_id", "key"),)
@@ -83,6 +86,7 @@ class TenantRow(Base):
     as_of: Mapped[datetime | None]
     created_at: Mapped[datetime]
     gone_at: Mapped[datetime | None]
+    parent_id: Mapped[str | None]
 
 
 class PrincipalRow(Base):
@@ -101,7 +105,7 @@ class PrincipalRow(Base):
 
 
 class KeyRow(Base):
-    """A key of a principal: only the hash of its secret."""
+    """A key of a principal: only the hash of its secret. `expires_at` is its own end, `rotated_until` the one that a rotation set."""
 
     __tablename__ = "keys"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -112,10 +116,11 @@ class KeyRow(Base):
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     allowed_ips: Mapped[list[str]]
+    rotated_until: Mapped[datetime | None]
 
 
 class SnapshotRow(Base):
-    """A landed snapshot of one source; `run_id` is the run that published it, if any."""
+    """A landed snapshot of one source. State: landed, published, used, removed. `number` rises within the workspace, whatever the clock says."""
 
     __tablename__ = "snapshots"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -126,6 +131,7 @@ class SnapshotRow(Base):
     rows: Mapped[int] = mapped_column(BigInteger)
     bytes: Mapped[int] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(String(16))
+    number: Mapped[int] = mapped_column(server_default="0")
 
 
 class RoutingRow(Base):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from engine.catalog.tables import PublicationRow, TenantRow, VersionRow
@@ -63,16 +63,19 @@ def version_of(session: Session, version_id: str) -> VersionRow | None:
 
 def live_versions(session: Session, workspace_id: str, tenant_ids: Iterable[str] | None = None) -> list[VersionRow]:
     """Versions that answer or are kept, newest first."""
-    query = select(VersionRow).where(VersionRow.workspace_id == workspace_id, VersionRow.state.in_(LIVE)).order_by(VersionRow.id.desc())
-    rows = session.scalars(query)
+    rows = session.scalars(_newest_first().where(VersionRow.workspace_id == workspace_id, VersionRow.state.in_(LIVE)))
     wanted = None if tenant_ids is None else set(tenant_ids)
     return [r for r in rows if wanted is None or r.tenant_id in wanted]
 
 
 def versions_of(session: Session, tenant_id: str) -> list[VersionRow]:
     """All versions of a tenant whose files are there, newest first."""
-    query = select(VersionRow).where(VersionRow.tenant_id == tenant_id, VersionRow.state != "removed").order_by(VersionRow.id.desc())
-    return list(session.scalars(query))
+    return list(session.scalars(_newest_first().where(VersionRow.tenant_id == tenant_id, VersionRow.state != "removed")))
+
+
+def _newest_first() -> Select[VersionRow]:
+    """Versions in the order of their publications. Ids hold the time, and a clock may go back."""
+    return select(VersionRow).join(PublicationRow, VersionRow.publication_id == PublicationRow.id).order_by(PublicationRow.number.desc())
 
 
 def newest_publication(session: Session, workspace_id: str) -> PublicationRow | None:

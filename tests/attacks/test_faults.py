@@ -368,10 +368,6 @@ def test_clock_that_goes_back_changes_nothing_of_what_answers(home: Path, instal
     assert generations(installation, home) == {"A": {"3"}, "B": {"3"}, "C": {"0"}}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="versions are ordered by their ids, which hold the time: engine/catalog/versions.py versions_of, slices/publish.py rollback",
-)
 def test_rollback_after_a_clock_that_went_back_goes_to_the_version_before(home: Path, installation: Installation) -> None:
     before = answering(installation, workspace_in(home))["A"]
     offer_generation(2)
