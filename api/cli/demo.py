@@ -163,14 +163,23 @@ def _down(lock: Path, postgres: Path) -> int:
         say("The PostgreSQL of a demo that was killed has ended." if end_server(postgres) else "No demo runs here.")
         return 0
     say("The demo is ending …")
-    os.kill(int(lock.read_text()), signal.SIGTERM)
+    process = int(lock.read_text())
+    os.kill(process, signal.SIGTERM)
     until = time.monotonic() + _LONGEST_END
-    while is_held(lock):
+    while is_held(lock) or _lives(process):
         if time.monotonic() > until:
-            raise WorkFailed(f"The demo did not end within {_LONGEST_END:.0f} seconds.", hint=f"Its process is {lock.read_text().strip()}.")
+            raise WorkFailed(f"The demo did not end within {_LONGEST_END:.0f} seconds.", hint=f"Its process is {process}.")
         time.sleep(0.1)
     say("The demo has ended.")
     return 0
+
+
+def _lives(process: int) -> bool:
+    """Whether the process is there, and not only its entry until its parent looks."""
+    try:
+        return bool(Path(f"/proc/{process}/exe").readlink())
+    except OSError:
+        return False
 
 
 VERBS = (demo,)

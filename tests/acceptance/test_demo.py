@@ -99,8 +99,8 @@ def test_second_run_begins_with_what_is_there_and_down_ends_it(again: RunningDem
     assert refused.returncode == 1
     assert "runs in this folder already" in refused.stderr
     assert "has ended" in end_by_command(again.folder)
-    assert again.process.wait(60) == 0
     assert left_behind(again) == []
+    assert again.process.wait(60) == 0
     assert "No demo runs here" in end_by_command(again.folder)
 
 
