@@ -6,7 +6,6 @@ years past 9999) the batch's columns are converted one by one by DuckDB, which r
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Sequence
 
@@ -77,7 +76,7 @@ class TextReader:
         self.schema = pa.schema([(f"c{i}", t) for i, t in enumerate(self._types)])
         self._slow = [pa.types.is_list(t) or pa.types.is_binary(t) for t in self._types]
 
-    def batch(self, text: bytes) -> pa.RecordBatch:
+    def batch(self, text: bytes | bytearray) -> pa.RecordBatch:
         """One batch of whole CSV rows. Raises ReviewRequired where a value does not fit the type of its column."""
         try:
             table = self._parse(text, [pa.string() if slow else t for slow, t in zip(self._slow, self._types, strict=True)])
@@ -86,9 +85,9 @@ class TextReader:
         arrays = [self._column(i, table.column(i).combine_chunks()) for i in range(len(self._types))]
         return pa.RecordBatch.from_arrays([a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in arrays], schema=self.schema)
 
-    def _parse(self, text: bytes, types: list[pa.DataType]) -> pa.Table:
+    def _parse(self, text: bytes | bytearray, types: list[pa.DataType]) -> pa.Table:
         return csv.read_csv(
-            io.BytesIO(text),
+            pa.BufferReader(pa.py_buffer(text)),
             csv.ReadOptions(column_names=self.schema.names, block_size=max(len(text) + 1, 1 << 10), use_threads=False),
             csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             csv.ConvertOptions(

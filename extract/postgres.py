@@ -156,18 +156,16 @@ class _PostgresSnapshot:
         with self._connection() as connection, translated(self._name, request.table.name.table), connection.cursor() as cursor:
             silence = _Silence(connection, self._settings.idle_timeout)
             with silence, cursor.copy(query) as copy:
-                rows: list[bytes | bytearray | memoryview] = []
-                size = 0
+                text = bytearray()
                 for row in copy:
-                    rows.append(row)
-                    size += len(row)
-                    if size >= self._settings.batch_bytes:
+                    text += row
+                    if len(text) >= self._settings.batch_bytes:
                         silence.heard()
-                        yield reader.batch(b"".join(rows))
-                        rows, size = [], 0
+                        yield reader.batch(text)
+                        text = bytearray()
                         silence.heard()
-                if rows:
-                    yield reader.batch(b"".join(rows))
+                if text:
+                    yield reader.batch(text)
 
 
 class _Silence:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,10 @@ from sqlalchemy import select
 from engine import duck
 from engine import lock as locks
 from engine.catalog import runs, versions
-from engine.catalog.tables import RoutingRow, RunRow, TenantRow, VersionRow, WorkspaceRow
+from engine.catalog.tables import RoutingRow, RunRow, WorkspaceRow
 from engine.dashboards import Dashboard, read_dashboards
 from engine.drift import drift
-from engine.errors import ConfigurationError, ReviewRequired, SlicehouseError, WorkFailed
-from engine.ids import new_id
+from engine.errors import ReviewRequired, SlicehouseError, WorkFailed
 from engine.lock import Lock
 from engine.routing import Routing
 from engine.schema import TableName
@@ -32,25 +29,19 @@ from slices.installation import Installation
 from slices.judge import Judge, LandedFiles
 from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
 from slices.locking import exclusive
-from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
-from slices.panels import panel_facts, task_panels
+from slices.manifest import ManifestSnapshot
+from slices.panels import task_panels
 from slices.partition import Fingerprint, Fingerprints, Partition, Verdicts, make_buckets
+from slices.planning import BuildPlan, Options, Work, earlier_routings
 from slices.progress import Progress, Silent, StageCost, Stages
 from slices.publish import Decision, Verified, publish, sweep
 from slices.rederive import Rederivation
-from slices.store import LocalStore, check_file
+from slices.store import LocalStore
 from slices.style import slice_facts, slice_style, task_tables
 from slices.task import BuildTask, Built, TaskTenant
 from slices.verify import SliceFile, prove
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`tenants`: keys or ids that are built (others whose version holds a moved row are, too); `full`: build all."""
-
-    tenants: tuple[str, ...] = ()
-    full: bool = False
-    allow_shrink: bool = False
+__all__ = ["Options", "Result", "refresh"]
 
 
 @dataclass(slots=True)
@@ -201,6 +192,7 @@ class _Refresh:
             )
         self.routing_row, self.lock = found
         self.routing = locks.routing_of(self.lock)
+        self.digest = locks.digest(self.routing)
         with self.installation.catalog.write() as session:
             runs.start_run(session, self.run_id, os.getpid(), self.routing_row.id, self.installation.clock())
 
@@ -227,6 +219,12 @@ class _Refresh:
                 code="drift",
             )
 
+    def _work(self) -> Work:
+        return Work(
+            self.installation, self.workspace, self.row, self.run_id, self.options, self.routing, self.digest, self.dashboards, self.as_of,
+            self.manifest_snapshots, self.landed,
+        )  # fmt: skip
+
     # ── partition ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _partition_and_publish(self, connection: duck.Connection, snapshots: Sequence[Snapshot]) -> Result:
@@ -238,7 +236,7 @@ class _Refresh:
             self._check(partition, verdicts)
             prints = partition.fingerprints(lambda table: self.progress.step(table, 0, None))
             self.stages.rows = sum(v.rows for v in verdicts.values())
-        plan = _Plan(self, partition, prints)
+        plan = BuildPlan(self._work(), partition, prints)
         built = self._build(partition, prints, plan) if plan.build else {}
         with self.stages.stage("verify"):
             proven = self._verify(partition, plan, built)
@@ -270,7 +268,7 @@ class _Refresh:
 
     # ── build ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _build(self, partition: Partition, prints: Fingerprints, plan: _Plan) -> dict[str, Built]:
+    def _build(self, partition: Partition, prints: Fingerprints, plan: BuildPlan) -> dict[str, Built]:
         staged = self.folder / "staged"
         staged.mkdir()
         settings = self.installation.settings
@@ -303,18 +301,18 @@ class _Refresh:
                 done.append(built)
                 self.progress.step("slices", len(done), len(plan.build))
 
-            answers = run_tasks(tasks, self.folder, settings.builders, one)
+            answers = run_tasks(tasks, self.folder, min(settings.builders, 1 + len(plan.build) // 20), one)
             self.stages.rows = sum(sum(b.rows.values()) for b in answers)
         for bucket_files in files:
             for path in bucket_files.values():
                 path.unlink()
         return {b.tenant: b for b in answers}
 
-    def _task_tenant(self, number: int, plan: _Plan, prints: Fingerprints, staged: Path) -> TaskTenant:
+    def _task_tenant(self, number: int, plan: BuildPlan, prints: Fingerprints, staged: Path) -> TaskTenant:
         tenant = plan.tenant_of[number]
         version = plan.version_for[number]
         facts = slice_facts(
-            self.row, tenant.key, plan.names[number], version, self.run_id, self.as_of, self.routing, plan.fingerprint[number]
+            self.row, tenant.key, plan.names[number], version, self.run_id, self.as_of, self.routing, self.digest, plan.fingerprint[number]
         )
         return TaskTenant(
             number=number, tenant=tenant.id, version=version, path=staged / f"{version}.duckdb", rows=prints.rows_of(number), facts=facts
@@ -322,7 +320,7 @@ class _Refresh:
 
     # ── verify, publish ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _verify(self, partition: Partition, plan: _Plan, built: Mapping[str, Built]) -> list[Verified]:
+    def _verify(self, partition: Partition, plan: BuildPlan, built: Mapping[str, Built]) -> list[Verified]:
         """Proves every built file; what fails is noted, and is not published."""
         for tenant, answer in built.items():
             if answer.error is not None:
@@ -348,7 +346,7 @@ class _Refresh:
     def _publish(
         self,
         partition: Partition,
-        plan: _Plan,
+        plan: BuildPlan,
         proven: list[Verified],
         verdicts: Mapping[TableName, Verdicts],
         snapshots: Sequence[Snapshot],
@@ -361,7 +359,13 @@ class _Refresh:
         ]
         decision.tainted = sorted(
             guards.tainted(
-                partition, self.home.held, suspects, plan.number_of, self.routing, self._earlier_routings(), locks.digest(self.routing)
+                partition,
+                self.home.held,
+                suspects,
+                plan.number_of,
+                self.routing,
+                earlier_routings(self.installation, self.row.id),
+                self.digest,
             )
         )
         done = {v.tenant for v in proven}
@@ -388,7 +392,7 @@ class _Refresh:
             self.workspace.tenants.gone_after,
         )
 
-    def _count(self, plan: _Plan, decision: Decision, verdicts: Mapping[TableName, Verdicts]) -> None:
+    def _count(self, plan: BuildPlan, decision: Decision, verdicts: Mapping[TableName, Verdicts]) -> None:
         result = self.result
         result.as_of = self.as_of.isoformat()
         result.tables, result.rows = len(verdicts), sum(v.rows for v in verdicts.values())
@@ -396,7 +400,7 @@ class _Refresh:
         result.failed, result.withheld, result.gone = len(decision.failed), len(decision.withheld), len(plan.gone)
         result.quarantined = sum(v.quarantined for v in verdicts.values())
 
-    def _copies(self, table: TableName, found: Verdicts, plan: _Plan) -> int:
+    def _copies(self, table: TableName, found: Verdicts, plan: BuildPlan) -> int:
         """Rows in slices beyond one a row: members of several tenants, and everybody's rows in every slice but one."""
         slices = len(plan.prints.tenants.get(table, {})) and sum(
             f.rows for n, f in plan.prints.tenants[table].items() if n in plan.tenant_of
@@ -405,114 +409,6 @@ class _Refresh:
         written = slices + everybodys * len(plan.tenant_of)
         return written - found.owned - found.shared
 
-    def _earlier_routings(self) -> dict[str, RoutingRow]:
-        with self.installation.catalog.read() as session:
-            return {
-                r.digest: r
-                for r in session.scalars(select(RoutingRow).where(RoutingRow.workspace_id == self.row.id).order_by(RoutingRow.number))
-            }
-
 
 def _verdict_facts(found: Verdicts, copies: int) -> dict[str, Any]:
     return asdict(found) | {"copies": copies, "reasons": dict(found.reasons)}
-
-
-class _Plan:
-    """Which tenants are built, which stay as they are, which are gone; numbers are this run's, ids the catalog's."""
-
-    def __init__(self, work: _Refresh, partition: Partition, prints: Fingerprints) -> None:
-        self._work, self.prints = work, prints
-        catalog, now = work.installation.catalog, work.installation.clock()
-        there = [t for t in partition.tenants if not t.filtered]
-        with catalog.write() as session:
-            rows = versions.ensure_tenants(session, work.row.id, [(t.key, t.name) for t in there], now)
-            self.live = versions.live_versions(session, work.row.id)
-        stopped = {key for key, row in rows.items() if row.state in ("gone", "archived", "erased")}
-        self.tenant_of: dict[int, TenantRow] = {t.number: rows[t.key] for t in there if t.key not in stopped}
-        self.names = {t.number: t.name for t in there}
-        self.number_of = {row.id: number for number, row in self.tenant_of.items()}
-        self.current = {r.id: r.version_id for r in rows.values() if r.version_id is not None}
-        self.gone = [
-            r.id for r in rows.values() if r.id not in self.number_of and r.state in ("active", "withheld", "building", "suspended")
-        ]
-        self.fingerprint = {n: self._fingerprint(n) for n in self.tenant_of}
-        self.build, self.unchanged = self._choose(partition)
-        self.version_for = {n: new_id("sv") for n in self.build}
-
-    def _fingerprint(self, number: int) -> str:
-        """Rows and hashes per table, and whatever else decides the content of the file (rules.md 9)."""
-        work, settings = self._work, self._work.installation.settings
-        facts = {
-            "tables": {str(t): text for t, text in self.prints.of(number).items()},
-            "routing": locks.digest(work.routing),
-            "builder": BUILDER,
-            "engine": duck.VERSION,
-            "storage": [work.workspace.storage_version, settings.compression],
-            "name": self.names[number],
-            "panels": panel_facts(work.dashboards),
-        }
-        return "sha256:" + sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-    def _choose(self, partition: Partition) -> tuple[list[int], list[int]]:
-        by_id = {v.id: v for v in self.live}
-        same = [n for n, t in self.tenant_of.items() if self._is_same(t, by_id.get(t.version_id or ""), n)]
-        changed = [n for n in self.tenant_of if n not in set(same) or self._work.options.full]
-        if self._work.options.tenants:
-            changed = self._only(partition, changed)
-        return sorted(changed), sorted(n for n in same if n not in set(changed))
-
-    def _is_same(self, tenant: TenantRow, version: VersionRow | None, number: int) -> bool:
-        if version is None or version.fingerprint != self.fingerprint[number] or tenant.state == "withheld":
-            return False
-        try:
-            check_file(self._work.store.path(tenant.id, version.id), version.bytes)
-        except SlicehouseError:
-            return False
-        return True
-
-    def _only(self, partition: Partition, changed: list[int]) -> list[int]:
-        """The named tenants, and those whose version holds a row that is no longer theirs: nobody may see it meanwhile."""
-        named = {
-            n
-            for n, t in self.tenant_of.items()
-            if t.id in self._work.options.tenants or t.key in {o.removeprefix("key:") for o in self._work.options.tenants}
-        }
-        unknown = [o for o in self._work.options.tenants if not any(o in (t.id, t.key, f"key:{t.key}") for t in self.tenant_of.values())]
-        if unknown:
-            raise ConfigurationError(
-                f"There is no tenant {', '.join(unknown)} in the source.", hint="slicehouse tenants lists them.", code="unknown_tenant"
-            )
-        work = self._work
-        suspects = [v for v in self.live if v.id in set(self.current.values()) and self.number_of.get(v.tenant_id) in set(changed)]
-        moved = guards.tainted(
-            partition, work.home.held, suspects, self.number_of, work.routing, work._earlier_routings(), locks.digest(work.routing)
-        )
-        also = {self.number_of[v.tenant_id] for v in suspects if v.id in moved}
-        return sorted(n for n in changed if n in named | also) + sorted(n for n in named if n not in changed and work.options.full)
-
-    def manifest(self, number: int, built: Built) -> Manifest:
-        """The manifest of a built file."""
-        work, tenant = self._work, self.tenant_of[number]
-        routing = work.routing
-        tables = {
-            str(routing.names[r.table]): ManifestTable(
-                rows=built.rows[f"{routing.names[r.table].schema}.{routing.names[r.table].table}"],
-                fingerprint=self.prints.of(number)[r.table],
-                route=r.kind,
-                comment=work.landed[r.table].table.comment,
-                columns=[
-                    ManifestColumn(
-                        name=c.shown, type=c.type, source_type=c.source_type, treatment=c.treatment, as_text=c.as_text, comment=c.comment
-                    )
-                    for c in r.columns
-                    if c.is_written
-                ],
-            )
-            for r in routing.written
-        }
-        return Manifest(
-            version=built.version, workspace=work.row.id, tenant=tenant.id, tenant_key=tenant.key, tenant_name=self.names[number], run=work.run_id, as_of=work.as_of,
-            built_at=work.installation.clock(), snapshots=work.manifest_snapshots, timezone=routing.timezone, routing=locks.digest(routing), fingerprint=self.fingerprint[number],
-            sha256=built.sha256, bytes=built.bytes, rows=sum(built.rows.values()), engine=duck.VERSION, storage_version=work.workspace.storage_version,
-            compression=work.installation.settings.compression, tables=tables,
-        )  # fmt: skip

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from engine.catalog.tables import WorkspaceRow
 from engine.clock import rfc3339
-from engine.lock import digest
 from engine.plan import used_edges
 from engine.routing import Route, Routing
 from engine.schema import TableName
@@ -57,7 +56,7 @@ def slice_style(
 
 
 def slice_facts(
-    row: WorkspaceRow, key: str, name: str, version: str, run: str, as_of: datetime, routing: Routing, fingerprint: str
+    row: WorkspaceRow, key: str, name: str, version: str, run: str, as_of: datetime, routing: Routing, digest: str, fingerprint: str
 ) -> list[tuple[str, str]]:
     """`_slice.manifest`: what the file says of itself."""
     return [
@@ -68,7 +67,7 @@ def slice_facts(
         ("run", run),
         ("as_of", rfc3339(as_of)),
         ("timezone", routing.timezone),
-        ("routing", digest(routing)),
+        ("routing", digest),
         ("fingerprint", fingerprint),
     ]
 

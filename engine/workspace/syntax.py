@@ -16,6 +16,8 @@ from datetime import timedelta
 _PART = r'(?:"(?:[^"]|"")+"|[^\s."(){}:,]+)'
 _NAME = re.compile(rf"{_PART}(?:\.{_PART})*")
 _END = re.compile(rf"^\s*(?P<table>{_PART}(?:\.{_PART})*?)\.(?:\((?P<many>[^)]*)\)|(?P<one>{_PART}))\s*$")
+# A type may hold colons (Crm::Deal), and in quotes anything; what it points at has none but in quotes.
+_TYPE = re.compile(rf'\s*(?P<type>"(?:[^"]|"")*"|[^",]*?[^",\s])\s*:\s*(?P<target>{_PART}(?:\.{_PART})*)\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,21 @@ def parse_relationship(text: str) -> Relationship:
     return Relationship(child, parent, None, denied)
 
 
+_TYPE = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s:,"][^:,]*?(?:::[^:,]+?)*))\s*:(?!:)\s*([^,]+?)\s*(?:,|$)')
+
+
 def _types(text: str) -> dict[str, ColumnsRef | None]:
+    """`{Post: posts.id, "Crm::Deal": deals.id, Wiki: none}`: a type in double quotes may hold anything."""
     if not text.endswith("}"):
         raise ValueError(f"{text!r}: the closing brace is missing")
     found: dict[str, ColumnsRef | None] = {}
-    for item in text[1:-1].split(","):
-        name, colon, target = item.partition(":")
-        if not colon:
-            raise ValueError(f"{item.strip()!r}: write Type: table.column, or Type: none")
-        found[_unquote(name.strip())] = None if target.strip() == "none" else split_column(target)
+    rest = text[1:-1]
+    while rest.strip():
+        match = _TYPE.match(rest)
+        if match is None:
+            raise ValueError(f"{rest.strip()!r}: write Type: table.column, or Type: none")
+        found[_unquote(match["type"])] = None if match["target"] == "none" else split_column(match["target"])
+        rest = rest[match.end() :]
     return found
 
 
