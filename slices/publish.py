@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from engine.catalog import runs, versions
 from engine.catalog.tables import SnapshotRow, TenantRow, VersionRow
-from engine.errors import ReviewRequired
+from engine.errors import ReviewRequired, SliceUnusable
 from engine.workspace.syntax import parse_duration
 from slices.installation import Installation
 from slices.manifest import Manifest
-from slices.store import LocalStore, Store
+from slices.store import LocalStore, Store, check_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,8 @@ def _leaves(session: Session, tenant: TenantRow, now: datetime) -> None:
 def rollback(installation: Installation, workspace_id: str, tenant_id: str, version_id: str | None) -> VersionRow:
     """Makes an earlier version (None: the one before) answer again.
 
-    Raises ReviewRequired where there is none, or where it holds a row that is no longer the tenant's.
+    Raises ReviewRequired where there is none, where it holds a row that is no longer the tenant's, or where its file is not what was
+    published.
     """
     now = installation.clock()
     with installation.catalog.write() as session:
@@ -139,11 +140,24 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
                 hint="slicehouse refresh builds a new one.",
                 code="version_withdrawn",
             )
+        _require_whole(LocalStore(installation.home.workspace(workspace_id)), chosen)
         versions.make_current(session, tenant, chosen, now)
         tenant.as_of = chosen.as_of
         if tenant.state == "withheld":
             tenant.state = "active"
         return chosen
+
+
+def _require_whole(store: LocalStore, version: VersionRow) -> None:
+    """Raises ReviewRequired where the version's file is gone, of another size, or has something beside it."""
+    try:
+        check_file(store.path(version.tenant_id, version.id), version.bytes)
+    except SliceUnusable as error:
+        raise ReviewRequired(
+            f"That version cannot answer: {error.message}",
+            hint="Name another one with --to; slicehouse refresh builds a new one.",
+            code="version_unusable",
+        ) from None
 
 
 def _earlier(found: Sequence[VersionRow], current: str | None, wanted: str | None) -> VersionRow | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import StorageError
+from engine.errors import SliceUnusable, StorageError
 from slices.layout import WorkspaceFolder
 
 
@@ -63,8 +64,11 @@ class LocalStore:
 
     def settle(self) -> None:
         """Syncs every folder that something was placed in."""
-        for folder in self._touched:
-            _sync(folder)
+        try:
+            for folder in self._touched:
+                _sync(folder)
+        except OSError as error:
+            raise StorageError("The store could not keep what was placed.", hint="slicehouse doctor; look at the disk.") from error
         self._touched.clear()
 
     def path(self, tenant: str, version: str) -> Path:
@@ -79,9 +83,13 @@ class LocalStore:
             raise StorageError("A manifest is missing.", hint="slicehouse verify, then slicehouse refresh --full.") from error
 
     def remove(self, tenant: str, version: str) -> None:
-        """Unlinks the file and its manifest, and the tenant's folder where it is empty."""
-        self._folder.slice(tenant, version).unlink(missing_ok=True)
-        self._folder.manifest(tenant, version).unlink(missing_ok=True)
+        """Unlinks the file, its manifest and what was planted beside it, and the tenant's folder where it is empty."""
+        path = self._folder.slice(tenant, version)
+        for found in (path, self._folder.manifest(tenant, version), *_beside(path)):
+            if found.is_dir() and not found.is_symlink():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
         folder = self._folder.tenants / tenant
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -99,18 +107,20 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def _beside(path: Path) -> list[Path]:
+    """What the engine would read with a slice file, or has left there: nothing that was published."""
+    return [p for n in (".wal", ".checkpoint.wal", ".tmp") if os.path.lexists(p := path.with_name(path.name + n))]
+
+
 def check_file(path: Path, size: int) -> None:
     """Raises SliceUnusable unless the file is regular, of that size, and alone: a WAL planted beside it would be replayed."""
-    from engine.errors import SliceUnusable
-
     try:
         found = path.lstat()
     except OSError:
         raise SliceUnusable("A slice file is missing.", hint="slicehouse refresh --full builds it anew.") from None
-    beside = [n for n in (".wal", ".checkpoint.wal", ".tmp") if os.path.lexists(f"{path}{n}")]
     if not os.path.isfile(path) or os.path.islink(path) or found.st_size != size:
         raise SliceUnusable("A slice file is not what was published.", hint="slicehouse verify, then slicehouse refresh --full.")
-    if beside:
+    if _beside(path):
         raise SliceUnusable(
             "Something lies beside a slice file that was not published.", hint="Look at the home folder; then slicehouse refresh --full."
         )
