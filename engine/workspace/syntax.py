@@ -16,8 +16,6 @@ from datetime import timedelta
 _PART = r'(?:"(?:[^"]|"")+"|[^\s."(){}:,]+)'
 _NAME = re.compile(rf"{_PART}(?:\.{_PART})*")
 _END = re.compile(rf"^\s*(?P<table>{_PART}(?:\.{_PART})*?)\.(?:\((?P<many>[^)]*)\)|(?P<one>{_PART}))\s*$")
-# A type may hold colons (Crm::Deal), and in quotes anything; what it points at has none but in quotes.
-_TYPE = re.compile(rf'\s*(?P<type>"(?:[^"]|"")*"|[^",]*?[^",\s])\s*:\s*(?P<target>{_PART}(?:\.{_PART})*)\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,16 @@ def _types(text: str) -> dict[str, ColumnsRef | None]:
     if not text.endswith("}"):
         raise ValueError(f"{text!r}: the closing brace is missing")
     found: dict[str, ColumnsRef | None] = {}
-    rest = text[1:-1]
-    while rest.strip():
-        match = _TYPE.match(rest)
+    body, at = text[1:-1].strip(), 0
+    while at < len(body):
+        match = _TYPE.match(body, at)
         if match is None:
-            raise ValueError(f"{rest.strip()!r}: write Type: table.column, or Type: none")
-        found[_unquote(match["type"])] = None if match["target"] == "none" else split_column(match["target"])
-        rest = rest[match.end() :]
+            raise ValueError(f"{body[at:].strip()!r}: write Type: table.column, or Type: none")
+        name = match[1].replace('""', '"') if match[1] is not None else match[2]
+        found[name] = None if match[3] == "none" else split_column(match[3])
+        at = match.end()
+    if not found:
+        raise ValueError(f"{text!r} names no type; write {{Type: table.column}}")
     return found
 
 
