@@ -13,7 +13,8 @@ from api.endpoints.shapes import SchemaShape
 from api.serving.problems import Problem
 from engine.catalog import versions
 from engine.clock import rfc3339
-from slices.store import LocalStore, check_file
+from slices.store import LocalStore
+from slices.whole import check_whole
 
 router = APIRouter(prefix="/v1", tags=["data"], dependencies=[Depends(enter)])
 Ignored = Annotated[str | None, Query(description="ignored: a file is a file")]
@@ -64,7 +65,7 @@ def get_version_file(request: Request, version: str, name: str, format: Ignored 
         raise Problem("version_withdrawn" if row.state == "withdrawn" else "not_found")
     path = _store(found).path(found.tenant.id, row.id)
     with found.timing.part("open"):
-        check_file(path, row.bytes)
+        check_whole(path, row.bytes, row.sha256)
     etag = f'"{row.sha256}"'
     headers: dict[str, Any] = {
         "ETag": etag,
