@@ -100,7 +100,8 @@ def cast_column(table: str, column: str, type_: str) -> str:
 
 # ── keys: equal by rules.md 1 ─────────────────────────────────────────────────────────────────────────────────────────
 
-_UUID = "[{]?([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}[}]?"
+_BARE_UUID = "([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}"
+_UUID = f"{_BARE_UUID}|[{{]{_BARE_UUID}[}}]"  # a brace alone is no uuid to PostgreSQL
 
 
 def key_mode(left: KeyClass, right: KeyClass) -> KeyMode:

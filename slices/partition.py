@@ -17,6 +17,7 @@ from engine.duck import Connection
 from engine.errors import ReviewRequired
 from engine.routing import Routing
 from engine.schema import TableName
+from engine.types import key_class
 from extract.snapshot import LandedColumn
 from slices import sql
 from slices.judge import Judge, Numbered
@@ -83,7 +84,8 @@ class Partition:
         tenant = self.routing.tenant
         table = self._judge.tables[tenant.table]
         columns = {c.name: c for c in table.landed.table.columns}
-        key = columns[tenant.key].landed
+        own = columns[tenant.key]
+        key = quoting.key(own.landed, key_class(own.type, own.source_type), "text")  # char(n) without the blanks at its end
         shown = columns[tenant.name].landed if tenant.name in columns else key
         rows = self._db.execute(sql.tenant_rows(table.number, key, shown)).fetchall()
         check_tenant_keys(tenant.table.table, tenant.key, [row[1] for row in rows])
