@@ -15,17 +15,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench.case_data import rows_of
 from bench.schemas import Case, read_case
-from engine.graph import with_roles
+from engine.graph import Edge, with_roles
 from engine.infer.find import infer
+from engine.infer.observe import ObservedTables, infer_on_data
 from engine.routing import route_tables
 
 SCORE = Path(__file__).resolve().parents[2] / "shared" / "graph" / "score.py"
 
 
-def predict(case: Case) -> dict[str, Any]:
-    """The predictions of one case, in the form of contract.md."""
-    edges = with_roles(infer(case.schema, tenant=case.tenant.table))
+def predict(case: Case, *, with_data: bool = False) -> dict[str, Any]:
+    """The predictions of one case, in the form of contract.md; `with_data` looks at rows, where the case has any here."""
+    edges = with_roles(_edges(case, with_data))
     routes = route_tables(case.schema, edges, case.tenant, {})
     return {
         "relationships": [
@@ -49,14 +51,23 @@ def predict(case: Case) -> dict[str, Any]:
     }
 
 
+def _edges(case: Case, with_data: bool) -> list[Edge]:
+    if with_data:
+        with tempfile.TemporaryDirectory() as folder, rows_of(case, Path(folder)) as rows:
+            if rows is not None:
+                return infer_on_data(case.schema, ObservedTables(rows[0], case.schema, rows[1]), tenant=case.tenant.table)
+    return infer(case.schema, tenant=case.tenant.table)
+
+
 def main(arguments: Iterable[str] | None = None) -> int:
     """Prints the figures; 0 where it could measure."""
     parser = argparse.ArgumentParser(prog="python -m bench.graph", description=__doc__)
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--predict", type=Path, metavar="FILE", help="write the predictions here, and do not score them")
+    parser.add_argument("--data", action="store_true", help="look at rows too, where ../shared/data or tpchgen-cli has them")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(list(arguments) if arguments is not None else None)
-    predictions = {case.name: predict(case) for case in map(read_case, sorted(chosen.cases.glob("*.json")))}
+    predictions = {case.name: predict(case, with_data=chosen.data) for case in map(read_case, sorted(chosen.cases.glob("*.json")))}
     if chosen.predict:
         chosen.predict.write_text(json.dumps(predictions, indent=1, ensure_ascii=False))
         return 0
