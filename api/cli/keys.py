@@ -45,7 +45,7 @@ def list_keys(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json
     if json:
         print_json(found)
     else:
-        print_table(("id", "scope", "tenant", "label", "permissions", "expires_at", "revoked_at"), found)
+        print_table(("id", "scope", "tenant", "label", "permissions", "expires_at", "rotated_until", "revoked_at", "last_used_at"), found)
     return 0
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from api.serving.problems import Problem
 from engine.catalog import versions, workspaces
-from engine.catalog.keys import find_key
-from engine.catalog.tables import TenantRow, WorkspaceRow
+from engine.catalog.keys import find_key, is_alive
+from engine.catalog.tables import KeyRow, TenantRow, WorkspaceRow
 from slices.installation import Installation
 
 
@@ -33,8 +33,10 @@ class Principal:
             raise Problem("forbidden", f"This needs the permission {permission}.")
 
 
-def authenticate(installation: Installation, authorization: str | None, api_key: str | None, address: str | None) -> Principal:
-    """The principal of a key. Raises Problem `credential_missing` or `credential_invalid`: unknown, wrong, expired, revoked alike."""
+def authenticate(
+    installation: Installation, authorization: str | None, api_key: str | None, address: str | None
+) -> tuple[Principal, KeyRow]:
+    """The principal of a key, and the key. Raises Problem `credential_missing` or `credential_invalid`: unknown, wrong, expired, revoked alike."""
     text = credential(authorization, api_key)
     if not text:
         raise Problem("credential_missing", "Send Authorization: Bearer <key>.")
@@ -42,23 +44,10 @@ def authenticate(installation: Installation, authorization: str | None, api_key:
         found = find_key(session, text)
     if found is None:
         raise Problem("credential_invalid")
-    key, principal = found
-    now = installation.clock()
-    if (
-        key.revoked_at is not None
-        or (key.expires_at is not None and key.expires_at <= now)
-        or not _address_allowed(key.allowed_ips, address)
-    ):
+    key, row = found
+    if not is_alive(key, installation.clock()) or not _address_allowed(key.allowed_ips, address):
         raise Problem("credential_invalid")
-    return Principal(
-        principal.id,
-        principal.type,
-        principal.label,
-        principal.scope,
-        principal.workspace_id,
-        principal.tenant_id,
-        frozenset(principal.permissions),
-    )
+    return Principal(row.id, row.type, row.label, row.scope, row.workspace_id, row.tenant_id, frozenset(row.permissions)), key
 
 
 def credential(authorization: str | None, api_key: str | None) -> str:

@@ -10,10 +10,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Hashable
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, TypeVar
 
-from api.control.access import Principal, authenticate, credential
-from engine.catalog.keys import find_key
+from api.control.access import Principal, authenticate
+from api.control.uses import Uses
+from engine.catalog.keys import USED_EVERY, ends_at
 from slices.installation import Installation
 
 V = TypeVar("V")
@@ -27,6 +29,7 @@ class Decisions:
         engine = installation.catalog.engine
         # Its own connection: it never writes, so it sees the commits of all others. Another kind of catalog has no such number.
         self._watch = sqlite3.connect(str(engine.url.database), check_same_thread=False) if engine.dialect.name == "sqlite" else None
+        self.uses = Uses(installation)
         self._lock = threading.Lock()
         self._version = -1
         self._kept: dict[Hashable, tuple[datetime | None, Any]] = {}
@@ -46,6 +49,17 @@ class Decisions:
                     self._kept[key] = (until, value)
         return value
 
+    def principal(self, authorization: str | None, api_key: str | None, address: str | None) -> Principal:
+        """The principal of a key, asked anew each minute, so that its use is noted. Raises Problem as `authenticate` does."""
+        given = (authorization, api_key, address)
+        return self.once(("principal", sha256(repr(given).encode()).digest()), lambda: self._authenticated(*given))
+
+    def _authenticated(self, authorization: str | None, api_key: str | None, address: str | None) -> tuple[Principal, datetime | None]:
+        principal, key = authenticate(self._installation, authorization, api_key, address)
+        self.uses.note(key.id)
+        again, end = self._installation.clock() + USED_EVERY, ends_at(key)
+        return principal, again if end is None else min(again, end)
+
     def _now(self) -> int | None:
         """The catalog's version; a new one forgets everything. A full memory starts anew as well."""
         if self._watch is None:
@@ -55,13 +69,3 @@ class Decisions:
             if version != self._version or len(self._kept) >= self._most:
                 self._version, self._kept = version, {}
             return int(version)
-
-
-def authenticated(
-    installation: Installation, authorization: str | None, api_key: str | None, address: str | None
-) -> tuple[Principal, datetime | None]:
-    """The principal of a key, and when the key ends. Raises Problem as `authenticate` does."""
-    principal = authenticate(installation, authorization, api_key, address)
-    with installation.catalog.read() as session:
-        found = find_key(session, credential(authorization, api_key))
-    return principal, found[0].expires_at if found is not None else installation.clock()

@@ -46,7 +46,9 @@ def key_facts(installation: Installation) -> list[dict[str, Any]]:
                 "label": principal.label,
                 "permissions": " ".join(principal.permissions),
                 "expires_at": key.expires_at,
+                "rotated_until": key.rotated_until,
                 "revoked_at": key.revoked_at,
+                "last_used_at": key.last_used_at,
             }
             for key, principal in keys_of(session, None)
         ]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from fastapi import Request, Response
 
 from api.control.access import Principal, tenant_of, workspace_of
-from api.control.decisions import Decisions, authenticated
+from api.control.decisions import Decisions
 from api.control.tenants import slice_of
 from api.serving.answer import Cancel
 from api.serving.definitions import Definitions
@@ -175,9 +175,8 @@ def principal_of(request: Request, *, again: bool = False) -> Principal:
     headers, context = request.headers, context_of(request)
     if len(headers.getlist("authorization")) + len(headers.getlist("x-api-key")) > 1:
         raise Problem("syntax", "Send one credential.")
-    given = (headers.get("authorization"), headers.get("x-api-key"), request.client.host if request.client else None)
-    key = ("principal", sha256(repr(given).encode()).digest())
-    found = context.decisions.once(key, lambda: authenticated(context.installation, *given))
+    address = request.client.host if request.client else None
+    found = context.decisions.principal(headers.get("authorization"), headers.get("x-api-key"), address)
     request.state.principal = found
     return found
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from engine.catalog.tables import KeyRow, PrincipalRow
+from engine.errors import ConfigurationError
 from engine.ids import new_id
+
+# A key is written as used at most this often; so its last use is known to twice as much.
+USED_EVERY = timedelta(minutes=1)
 
 _FORM = re.compile(r"^shk_([0-9a-hjkmnp-tv-z]{26})_([A-Za-z0-9-]{43,44})$")
 
@@ -69,19 +74,42 @@ def create_key(
 
 
 def rotate_key(session: Session, key_id: str, now: datetime, overlap_until: datetime) -> NewKey | None:
-    """A second key of the same principal; the old one ends at `overlap_until`."""
+    """A second key of the same principal, with the own expiry of the old one, which ends at `overlap_until`; None where there is none.
+
+    Raises ConfigurationError for a key that has ended: it is not brought back to life.
+    """
     old = session.get(KeyRow, key_id)
-    if old is None or old.revoked_at is not None:
+    if old is None:
         return None
+    if not is_alive(old, now):
+        raise ConfigurationError("That key has ended.", hint="slicehouse keys create makes another one.", code="key_ended")
     new = generate_key()
     session.add(
         KeyRow(
             id=new.id, principal_id=old.principal_id, hash=new.hash, created_at=now, expires_at=old.expires_at, allowed_ips=old.allowed_ips
         )
     )
-    old.expires_at = min(overlap_until, old.expires_at) if old.expires_at else overlap_until
+    old.rotated_until = min(overlap_until, old.rotated_until) if old.rotated_until else overlap_until
     session.flush()
     return new
+
+
+def ends_at(key: KeyRow) -> datetime | None:
+    """When a key ends by itself: its own expiry, or the end of the overlap after it was rotated."""
+    return min((t for t in (key.expires_at, key.rotated_until) if t is not None), default=None)
+
+
+def is_alive(key: KeyRow, now: datetime) -> bool:
+    """Whether the key counts: neither revoked nor at its end."""
+    end = ends_at(key)
+    return key.revoked_at is None and (end is None or now < end)
+
+
+def note_uses(session: Session, used: Mapping[str, datetime]) -> None:
+    """Keys (by id) that were used, and when; a use within a minute of the one that is known is left out."""
+    for key, at in used.items():
+        known = KeyRow.last_used_at
+        session.execute(update(KeyRow).where(KeyRow.id == key, known.is_(None) | (known <= at - USED_EVERY)).values(last_used_at=at))
 
 
 def find_key(session: Session, text: str) -> tuple[KeyRow, PrincipalRow] | None:

@@ -209,7 +209,6 @@ def test_wrong_use_of_keys_is_told(shop: Shop, arguments: tuple[str, ...], words
     assert words in told.err
 
 
-@pytest.mark.xfail(strict=True, reason="engine/catalog/keys.py rotate_key: a key that has expired gives one that has expired too")
 def test_key_that_has_expired_cannot_be_rotated_into_one_that_is_dead_at_birth(shop: Shop) -> None:
     made = shop.key("tenant:1")
     assert shop.run("keys", "rotate", made["id"], "--hours", "0").status == 0
