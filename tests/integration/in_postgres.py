@@ -8,10 +8,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.integration.pipeline import ROW, is_declared
-from tests.rowrule.case import Case, Edge, Table
+from tests.integration.pipeline import ROW, is_declared, table_name
+from tests.rowrule.case import CHAR, SCALE, Case, Edge, Table
 
-TYPES = {"int": "bigint", "bigint": "bigint", "text": "text"}
+TYPES = {
+    "int": "bigint",
+    "bigint": "bigint",
+    "text": "text",
+    "uuid": "uuid",
+    "decimal": f"numeric(38, {SCALE})",
+    "char": f"char({CHAR})",
+    "bool": "boolean",
+}
 
 
 def loaded(case: Case, uri: str) -> list[Edge]:
@@ -20,6 +28,8 @@ def loaded(case: Case, uri: str) -> list[Edge]:
     A constraint whose rows break it is one that is not validated: the server knows it, and its rows are as they are.
     """
     with psycopg.connect(uri, autocommit=True) as connection:
+        for schema in {table_name(t.name).schema for t in case.tables} - {"public"}:
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
         for table in case.tables:
             _create(connection, table)
             for key in table.unique:
@@ -29,11 +39,9 @@ def loaded(case: Case, uri: str) -> list[Edge]:
 
 def _create(connection: psycopg.Connection[Any], table: Table) -> None:
     columns = [sql.Identifier(c.name) + sql.SQL(f" {TYPES[c.type]}") for c in table.columns]
-    made = sql.SQL("create table {} ({}, {} bigint not null)").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(columns), sql.Identifier(ROW)
-    )
+    made = sql.SQL("create table {} ({}, {} bigint not null)").format(_table(table.name), sql.SQL(", ").join(columns), sql.Identifier(ROW))
     connection.execute(made)
-    with connection.cursor().copy(sql.SQL("copy {} from stdin").format(sql.Identifier(table.name))) as copy:
+    with connection.cursor().copy(sql.SQL("copy {} from stdin").format(_table(table.name))) as copy:
         for number, row in enumerate(table.rows):
             copy.write_row((*row, number))
 
@@ -41,13 +49,18 @@ def _create(connection: psycopg.Connection[Any], table: Table) -> None:
 def _declared(connection: psycopg.Connection[Any], edge: Edge) -> bool:
     """Whether the edge became a foreign key; the parent's columns are made unique where they are not."""
     foreign = sql.SQL("alter table {} add foreign key ({}) references {} ({}) not valid").format(
-        sql.Identifier(edge.child), _columns(edge.columns), sql.Identifier(edge.parent), _columns(edge.parent_columns)
+        _table(edge.child), _columns(edge.columns), _table(edge.parent), _columns(edge.parent_columns)
     )
     return _takes(connection, foreign) or (_takes(connection, _unique(edge.parent, edge.parent_columns)) and _takes(connection, foreign))
 
 
 def _unique(table: str, columns: Sequence[str]) -> sql.Composable:
-    return sql.SQL("alter table {} add unique ({})").format(sql.Identifier(table), _columns(columns))
+    return sql.SQL("alter table {} add unique ({})").format(_table(table), _columns(columns))
+
+
+def _table(table: str) -> sql.Composable:
+    name = table_name(table)
+    return sql.Identifier(name.schema, name.table)
 
 
 def _columns(columns: Sequence[str]) -> sql.Composable:

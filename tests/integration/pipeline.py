@@ -1,6 +1,6 @@
 """A case of the row rule, put through the product: its planner, its landing, both of its judges, and the files that it builds.
 
->>> verdicts_by_judge(case, folder).slices["17"]["orders"]
+>>> both_verdicts(landed(case, folder), folder)[0].slices["17"]["orders"]
 [0, 3, 4]
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from engine.lock import routing_of
 from engine.names import SliceName
 from engine.plan import landed_columns, plan_routing
 from engine.routing import Routing
+from engine.schema import Column as SourceColumn
 from engine.schema import ForeignKey, Schema, TableName, UniqueKey
 from engine.schema import Table as SourceTable
+from engine.types import key_class
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from extract.snapshot import Landing, land
@@ -37,10 +39,18 @@ from slices.refresh import Options, refresh
 from slices.sql import State
 from slices.task import Built
 from tests.integration.driving import Answering, accept, answering, installation_in, workspace_of
-from tests.rowrule.case import Case, ColumnType, Edge, Table
+from tests.rowrule.case import CHAR, SCALE, Case, ColumnType, Edge, Polymorphic, Table
 from tests.rowrule.oracle import outcome
 
-ARROW = {"int": pa.int32(), "bigint": pa.int64(), "text": pa.string()}
+ARROW = {
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "text": pa.string(),
+    "uuid": pa.string(),
+    "decimal": pa.decimal128(38, SCALE),
+    "char": pa.string(),
+    "bool": pa.bool_(),
+}
 ROW = "rid"  # an extra column of every table: the row's index in the case
 Rows = dict[str, list[int]]
 
@@ -55,12 +65,25 @@ class Verdicts:
 
 
 def table_name(table: str) -> TableName:
-    return TableName("app", "public", table)
+    schema, _, name = table.rpartition(".")
+    return TableName("app", schema or "public", name)
+
+
+def named(table: TableName) -> str:
+    """The table's name in a case."""
+    return table.table if table.schema == "public" else f"{table.schema}.{table.table}"
+
+
+def is_read(case: Case) -> bool:
+    """Whether the product reads all that the case says, by now."""
+    return not (case.polymorphic or case.referenced or case.rollup or case.normalise)
 
 
 def is_declared(case: Case, edge: Edge) -> bool:
     """Whether an edge is a foreign key of the source; every second one of plain names is a line of the file instead."""
-    words = (edge.child, *edge.columns, edge.parent, *edge.parent_columns)
+    words = (*edge.child.split("."), *edge.columns, *edge.parent.split("."), *edge.parent_columns)
+    if edge.when is not None:
+        return False
     return case.edges.index(edge) % 2 == 0 or not all(re.fullmatch("[a-z_0-9]+", word) for word in words)
 
 
@@ -75,12 +98,26 @@ def _source_table(case: Case, table: Table) -> tuple[SourceTable, pa.Table]:
     foreign = tuple(
         ForeignKey(e.columns, table_name(e.parent), e.parent_columns) for e in case.edges_of(table.name) if is_declared(case, e)
     )
-    return SourceTable(table_name(table.name), arrow_columns(rows), keys, foreign), rows
+    return SourceTable(table_name(table.name), _source_columns(table, rows), keys, foreign), rows
+
+
+def _source_columns(table: Table, rows: pa.Table) -> tuple[SourceColumn, ...]:
+    """As PostgreSQL would describe them: Arrow has no uuid and no char."""
+    types = {c.name: c.type for c in table.columns}
+    said = {"uuid": ("uuid", "UUID"), "char": (f"character({CHAR})", "VARCHAR")}
+    return tuple(
+        replace(c, source_type=said[kind][0], type=said[kind][1], key_class=key_class(said[kind][1], said[kind][0]))
+        if (kind := types.get(c.name, "int")) in said
+        else c
+        for c in arrow_columns(rows)
+    )
 
 
 def _array(kind: ColumnType, values: list[object]) -> pa.Array:
     """A column; an int that holds more than 32 bits (a case may say so of a key of nobody) is a bigint."""
     wide = kind == "int" and any(isinstance(v, int) and not -(2**31) <= v < 2**31 for v in values)
+    if kind == "char":
+        values = [v.ljust(CHAR) if isinstance(v, str) else v for v in values]
     return pa.array(values, ARROW["bigint" if wide else kind])
 
 
@@ -89,36 +126,69 @@ def workspace(case: Case, folder: Path, url: str = "nowhere", kind: str = "arrow
 
     `declared`: the edges that are foreign keys of the source, where those are not the ones that are in memory.
     """
-    lines = [_line(e) for e in case.edges if (not is_declared(case, e) if declared is None else e not in declared)]
-    tables = {_quoted(t.name): _said(case, t.name) | {"quarantine": "100%"} for t in case.tables}
-    tenants = {"table": _quoted(case.tenant_table), "key": case.tenant_key}
-    return workspace_of(folder, kind, url, tenants=tenants, relationships=lines, tables=tables)
+    lines = [_line(e) for e in case.edges if e.when is None and (not is_declared(case, e) if declared is None else e not in declared)]
+    lines += [_pair(pair) for pair in case.polymorphic]
+    tenants: dict[str, object] = {"table": _quoted(case.tenant_table), "key": case.tenant_key}
+    if case.rollup is not None:
+        tenants["parent"] = {"column": case.rollup, "data": "rollup"}
+    return workspace_of(
+        folder,
+        kind,
+        url,
+        tenants=tenants,
+        relationships=lines,
+        actors=[_end(e.child, e.columns) for e in sorted(case.actors, key=str)],
+        tables={_quoted(t.name): _said(case, t.name) | {"quarantine": "100%"} for t in case.tables},
+        columns={_end(t, (c,)): {"normalise": how} for (t, c), how in case.normalise.items()},
+    )
 
 
 def _line(edge: Edge) -> str:
-    ends = ((edge.child, edge.columns), (edge.parent, edge.parent_columns))
-    return " -> ".join(f"{table}.{columns[0]}" if len(columns) == 1 else f"{table}.({', '.join(columns)})" for table, columns in ends)
+    return f"{_end(edge.child, edge.columns)} -> {_end(edge.parent, edge.parent_columns)}"
+
+
+def _pair(pair: Polymorphic) -> str:
+    types = ", ".join(f'"{name}": {_end(to[0], (to[1],)) if to else "none"}' for name, to in pair.types)
+    return f"{_end(pair.child, (pair.type, pair.id))} -> {{{types}}}"
+
+
+def _end(table: str, columns: Sequence[str]) -> str:
+    name = table if "." in table else f"public.{table}"
+    return f"{name}.{columns[0]}" if len(columns) == 1 else f"{name}.({', '.join(columns)})"
 
 
 def _quoted(name: str) -> str:
-    return name if re.fullmatch("[a-z_0-9]+", name) else '"' + name.replace('"', '""') + '"'
+    """A table of the case; with its schema, for another may have one of the same name."""
+    schema, _, table = name.rpartition(".")
+    return f"{schema or 'public'}." + (table if re.fullmatch("[a-z_0-9]+", table) else '"' + table.replace('"', '""') + '"')
 
 
 def _said(case: Case, table: str) -> dict[str, object]:
     said: dict[str, object] = {}
     if table in case.shared:
-        said["shared"] = True
+        said["shared"] = "referenced" if table in case.referenced else True
     if table in case.excluded:
         said["route"] = "excluded"
     if table in case.through:
-        said["through"] = case.through[table]
+        said["through"] = case.through[table] if "." in case.joining(table)[0] else f"public.{case.through[table]}"
     if table in case.via:
-        said["via"] = [str(edge) for edge in case.via[table]]
+        said["via"] = [_label(edge) for edge in case.via[table]]
     if table in case.soft_delete:
         said["soft_delete"] = case.soft_delete[table]
+    if table in case.where:
+        said["where"] = case.where[table].sql
+    if table in case.hides:
+        said["hides"] = list(case.hides[table])
     if table in case.unassigned_shared:
-        said["unassigned"] = "shared"
+        condition = case.unassigned_shared[table]
+        said["unassigned"] = "shared" if condition is None else {"shared": condition.sql}
     return said
+
+
+def _label(edge: Edge) -> str:
+    """An edge as via names it: tables without their schemas."""
+    bare = replace(edge, child=edge.child.rpartition(".")[2], parent=edge.parent.rpartition(".")[2])
+    return str(bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +202,7 @@ class Landed:
 
     @property
     def written(self) -> list[str]:
-        return [r.table.table for r in self.routing.written]
+        return [named(r.table) for r in self.routing.written]
 
     @property
     def excluded(self) -> set[str]:
@@ -164,19 +234,31 @@ def landed(case: Case, folder: Path) -> Landed:
     return Landed(case, routing, {t.name: LandedFiles(t, tuple(folder / f.path for f in t.files)) for t in cut.tables}, cut.as_of)
 
 
-def verdicts_by_judge(case: Case | Landed, folder: Path) -> Verdicts:
-    """What DuckDB says, before anything is built."""
-    made = landed(case, folder) if isinstance(case, Case) else case
+def both_verdicts(made: Landed, folder: Path) -> tuple[Verdicts, Verdicts]:
+    """What DuckDB says before anything is built, and what the proof says with polars, given the conditions that only DuckDB reads."""
     with _judged(made, folder) as (connection, judge):
-        tenants = Partition(connection, made.routing, judge).tenants
+        partition = Partition(connection, made.routing, judge)
         rows = {
-            t.table: connection.execute(
+            named(t): connection.execute(
                 f"select l.{item.landed.table.column(ROW).landed}, state, t, filtered from p{item.number} p join l{item.number} l using (ord)"
             ).fetchall()
             for t, item in judge.tables.items()
-            if t.table in made.written
+            if named(t) in made.written
         }
-    return made.verdicts([t.key for t in tenants], [t.number for t in tenants if not t.filtered], rows)
+        tenants = partition.tenants
+        derived = Rederivation(made.routing, made.files, partition.export_where(folder), partition.export_everybody(folder)).tables
+        proven = {t: _proven_rows(made, t, derived[table_name(t)].placed) for t in made.written}
+    live = sorted(t for _, _, t, gone in proven[made.case.tenant_table] if t is not None and not gone)
+    return (
+        made.verdicts([t.key for t in tenants], [t.number for t in tenants if not t.filtered], rows),
+        made.verdicts(_tenant_keys(made), live, proven),
+    )
+
+
+def _proven_rows(made: Landed, table: str, placed: pl.DataFrame) -> list[tuple[int, int, int | None, bool]]:
+    """Row, state, tenant's number, filtered of every place; the rows of a shared table have no tenant."""
+    whole = placed if "t" in placed.columns else placed.with_columns(t=pl.lit(None, pl.Int32))
+    return _numbered(made, table).join(whole, on="ord", how="left").select(ROW, "state", "t", "filtered").rows()
 
 
 @contextmanager
@@ -185,24 +267,6 @@ def _judged(made: Landed, folder: Path) -> Iterator[tuple[duck.Connection, Judge
         judge = Judge(connection, made.routing, made.files, made.as_of)
         judge.run()
         yield connection, judge
-
-
-def verdicts_by_polars(case: Case | Landed, folder: Path) -> Verdicts:
-    """What the proof says."""
-    made = landed(case, folder) if isinstance(case, Case) else case
-    derived = Rederivation(made.routing, made.files, {}).tables
-    rows = {
-        t: _numbered(made, t).join(derived[table_name(t)].placed, on="ord", how="left").select(ROW, "state", "t", "filtered").rows()
-        if "t" in derived[table_name(t)].placed.columns
-        else _numbered(made, t)
-        .join(derived[table_name(t)].placed, on="ord", how="left")
-        .select(ROW, "state", pl.lit(None, pl.Int32).alias("t"), "filtered")
-        .rows()
-        for t in made.written
-    }
-    own = case.tenant_table if isinstance(case, Case) else case.case.tenant_table
-    keys = _tenant_keys(made)
-    return made.verdicts(keys, sorted(t for _, _, t, gone in rows[own] if t is not None and not gone), rows)
 
 
 def _tenant_keys(made: Landed) -> list[str]:
@@ -222,6 +286,7 @@ class Published:
 
     slices: dict[str, Rows]
     counts: dict[str, Counts]
+    shown: dict[str, set[object]]  # of the hidden columns of a shared table, every value in a slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +295,7 @@ class Counts:
 
     quarantined: int
     filtered: int
+    unreferenced: int = 0
 
 
 def published(case: Case, home: Path, *, first: bool = True, file: Workspace | None = None) -> Published:
@@ -248,12 +314,17 @@ def published(case: Case, home: Path, *, first: bool = True, file: Workspace | N
     accepted = routings.accepted(installation, file, routings.workspace_row(installation, file))
     assert accepted is not None
     routing = routing_of(accepted[1])
-    names = {r.table.table: routing.names[r.table] for r in routing.written}
+    names = {named(r.table): routing.names[r.table] for r in routing.written}
     with installation.catalog.read() as session:
         verdicts = runs.verdicts_of(session, result.run)
+    answers = {key: tenant for key, tenant in answering(installation, file).items() if tenant.path is not None}
     return Published(
-        {key: _rows_of(tenant, names) for key, tenant in answering(installation, file).items() if tenant.path is not None},
-        {name.rpartition(".")[2]: Counts(found["quarantined"], found["filtered"]) for name, found in verdicts.items()},
+        {key: _rows_of(tenant, names) for key, tenant in answers.items()},
+        {
+            named(TableName(*name.split(".", 2))): Counts(found["quarantined"], found["filtered"], found["unreferenced"])
+            for name, found in verdicts.items()
+        },
+        {t: _shown(answers, names[t], case.hides[t]) for t in case.hides if t in names},
     )
 
 
@@ -263,10 +334,18 @@ def _rows_of(tenant: Answering, names: Mapping[str, SliceName]) -> Rows:
     }
 
 
+def _shown(answers: Mapping[str, Answering], name: SliceName, columns: Sequence[str]) -> set[object]:
+    listed = ", ".join(quoting.name(c) for c in columns)
+    query = f"select {listed} from {quoting.names(name.schema, name.table)}"
+    return {value for tenant in answers.values() for row in tenant.rows(query) for value in row}
+
+
 def foreseen(case: Case) -> Published:
     """What the oracle says of the same."""
     found = outcome(case)
-    return Published(found.slices, {t: Counts(len(rows), len(found.filtered[t])) for t, rows in found.quarantine.items()})
+    counts = {t: Counts(len(rows), len(found.filtered[t]), len(found.unreferenced.get(t, []))) for t, rows in found.quarantine.items()}
+    rows = {t for slice_ in found.slices.values() for t, there in slice_.items() if there}
+    return Published(found.slices, counts, {t: {None} if t in rows else set() for t in case.hides if t in found.quarantine})
 
 
 @contextmanager

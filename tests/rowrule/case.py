@@ -14,7 +14,7 @@ from typing import Literal
 ColumnType = Literal["int", "bigint", "text", "uuid", "decimal", "char", "bool"]
 Fold = Literal["lower", "rtrim", "lower_rtrim"]
 Value = object  # int, str for text, uuid (as PostgreSQL writes it) and char (without the blanks at its end), Decimal, bool; None for NULL
-CHAR = 8
+CHAR = 40
 """The length of every char column."""
 SCALE = 2
 """The digits after the point of every decimal column."""
@@ -149,6 +149,14 @@ class Case:
             if table.name == name:
                 return table
         raise KeyError(name)
+
+    def joining(self, member: str) -> tuple[str, str | None]:
+        """The joining table of a member, and the column that through names, if it does."""
+        said = self.through[member]
+        if said in [t.name for t in self.tables]:
+            return said, None
+        table, _, column = said.rpartition(".")
+        return table, column
 
     def edges_of(self, child: str) -> list[Edge]:
         """All edges that leave a table, in the case's order."""

@@ -70,8 +70,8 @@ def _check_one_word_each(case: Case) -> None:
 
 def joining_edge(case: Case, member: str) -> Edge:
     """The one edge of the joining table that makes rows members; raises ValueError where there is not exactly one."""
-    joining, dot, column = case.through[member].partition(".")
-    found = [e for e in case.edges_of(joining) if e.parent == member and (not dot or e.columns == (column,))]
+    joining, column = case.joining(member)
+    found = [e for e in case.edges_of(joining) if e.parent == member and column in (None, *e.columns)]
     if len(found) != 1:
         raise ValueError(f"through {case.through[member]}: {len(found)} edges lead to {member}")
     return found[0]

@@ -8,41 +8,52 @@ and a row each have a draw of their own that leaves them out at 0 and moves no o
 
 Only what `check` would accept comes out: via names owner edges whose parents reach the tenant table and leaves one
 edge at most to it; through names the one edge, to a unique key, of a joining table that reaches the tenant table
-without the member; shared tables point at shared tables alone; unassigned: shared has one owner edge. Open decisions
-do come out.
+without the member; unassigned: shared has one owner edge or a condition. Open decisions do come out.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Literal
 
 from hypothesis import strategies as st
 
-from tests.rowrule.case import Case, Column, ColumnType, Edge, Table, Value
+from tests.rowrule.case import CHAR, SCALE, Case, Column, ColumnType, Condition, Edge, Table, Value, canonical
 from tests.rowrule.routes import routing
 
-Kind = Literal["int", "bigint", "text", "digits"]
+Kind = Literal["int", "bigint", "text", "digits", "uuid", "decimal", "char", "bool"]
 Role = Literal["owned", "shared", "excluded", "alone"]
 TENANTS = "orgs"
 MOST_ROWS = 12
 LEAST_ROWS = (0, 3, 5, 6, 7, 8, 10, 12)  # otherwise most lists are short
 PICKS = 4
 ROW = st.tuples(st.integers(0, 12), st.integers(0, 6), st.integers(0, 15), *[st.integers(0, 23)] * PICKS)
-VALUES: dict[Kind, tuple[int | str, ...]] = {
+VALUES: dict[Kind, tuple[int | str | Decimal, ...]] = {
     "int": (1, 2, 3, 0, 4, 5, 6, -1, 7, 8, 9, 10),
     "bigint": tuple(2**53 + n for n in range(MOST_ROWS + 1)),  # neighbours are equal as floats
     "text": ("a", "b", "A", "a ", "1", "01", "\u00e9", "e\u0301", "", " 1", "key:a", "'\"%"),
     "digits": ("1", "2", "01", "3", "-1", "0", "4", "10", "5", "6", "7", "8"),
+    "uuid": tuple(f"{n:x}50e8400-e29b-41d4-a716-4466554400{n:x}a" for n in range(MOST_ROWS + 1)),
+    "decimal": tuple(
+        Decimal(n).quantize(Decimal(10) ** -SCALE) for n in ("1", "2", "10", "0", "0.5", "-1", "100", "2.5", "3", "4", "5", "6")
+    ),
+    "char": ("a", "b", "A", "1", "01", "", " a", "\u00e9", "2", "c", "key:a", "'\"%"),
+    "bool": (True, False, True, True),
 }
-COLUMN_TYPES: dict[Kind, ColumnType] = {"int": "int", "bigint": "bigint", "text": "text", "digits": "text"}
+KEYS: tuple[Kind, ...] = ("int", "int", "bigint", "text", "digits", "uuid", "uuid", "decimal", "decimal", "char")
+COLUMN_TYPES: dict[Kind, ColumnType] = {kind: kind if kind != "digits" else "text" for kind in VALUES}
 OTHER_KINDS: dict[Kind, tuple[Kind, ...]] = {
-    "int": ("text", "bigint"),
-    "bigint": ("text",),
-    "text": ("text",),
-    "digits": ("int",),
+    "int": ("text", "bigint", "decimal", "char"),
+    "bigint": ("text", "decimal"),
+    "text": ("text", "char"),
+    "digits": ("int", "decimal", "char"),
+    "uuid": ("text", "text", "char"),
+    "decimal": ("text", "int"),
+    "char": ("text", "char"),
 }
+MARKS: dict[int, Kind] = {4: "text", 5: "int", 6: "bool"}
 ROLES: tuple[Role, ...] = ("owned",) * 12 + ("shared", "shared", "excluded", "excluded", "alone")
 
 
@@ -54,6 +65,8 @@ class Dice:
     via: tuple[int, int, int]  # used where the first is 4; which edges
     unassigned: int
     gone: int
+    where: int
+    hidden: int
 
 
 @dataclass(slots=True)
@@ -72,6 +85,7 @@ class Schema:
     sparse: set[Edge] = field(default_factory=set)  # edges that are often NULL
     wild: set[Edge] = field(default_factory=set)  # edges whose keys agree with no home
     dropped: set[Edge] = field(default_factory=set)
+    actors: set[Edge] = field(default_factory=set)
     system: str = ""  # a table with one way, that rows of everybody's may be in
     member: dict[str, str] = field(default_factory=dict)  # what through would say
 
@@ -114,6 +128,8 @@ def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
     system, cycle, member = draw(st.booleans()), draw(st.integers(0, 3)) > 0, draw(st.integers(0, 2)) > 0
     sizes = [n for n in (2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8) if n <= most_tables]
     names = [TENANTS, *(f"t{i}" for i in range(1, draw(st.sampled_from(sizes))))]
+    if one_in(draw, 4):
+        names = [f"other.t{i - 1}" if i % 2 == 0 and i else name for i, name in enumerate(names)]  # t1 and other.t1
     roles: dict[str, Role] = {name: draw(st.sampled_from(ROLES)) for name in names[1:]}
     tenants = draw(st.sampled_from((2, 1, 3, 4)))  # two are the least that can be mistaken for each other
     raw = {name: draw(st.lists(ROW, min_size=draw(st.sampled_from(LEAST_ROWS)), max_size=MOST_ROWS)) for name in names[1:]}
@@ -143,15 +159,16 @@ def schemas(draw: st.DrawFn, most_tables: int) -> Schema:
 def _draw_dice(draw: st.DrawFn, name: str) -> Dice:
     kept = draw(st.integers(0, 31)) > 0 or name == TENANTS
     via = (draw(st.integers(0, 4)), draw(st.integers(0, 3)), draw(st.integers(0, 3)))
-    return Dice(kept, via, unassigned=draw(st.integers(0, 2)), gone=draw(st.integers(0, 5)))
+    few = st.integers(0, 7)
+    return Dice(kept, via, unassigned=draw(st.integers(0, 4)), gone=draw(few), where=draw(few), hidden=draw(st.integers(0, 2)))
 
 
 def _draw_keys(draw: st.DrawFn, schema: Schema, name: str) -> None:
     """A unique id, sometimes a code that is not unique, sometimes a pair that is."""
     kinds = schema.kinds[name]
-    kinds["id"] = draw(st.sampled_from(tuple(VALUES)))
+    kinds["id"] = draw(st.sampled_from(KEYS))
     if one_in(draw, 2):
-        kinds["code"] = draw(st.sampled_from(tuple(VALUES)))
+        kinds["code"] = draw(st.sampled_from(KEYS))
     pair = draw(st.integers(0, 5))
     if pair >= 4:
         area: Kind = draw(st.sampled_from(("int", "text")))
@@ -162,7 +179,8 @@ def _draw_keys(draw: st.DrawFn, schema: Schema, name: str) -> None:
 def _draw_first_edge(draw: st.DrawFn, schema: Schema, name: str, i: int) -> None:
     """The edge by which a table comes to its tenant, to an earlier table."""
     parent = TENANTS if name == schema.system else schema.names[draw(st.integers(0, i - 1))]
-    if (schema.roles[name] == "shared" and schema.roles[parent] != "shared") or schema.roles[name] == "alone":
+    shown = schema.roles[name] == "shared" and schema.roles[parent] != "shared" and schema.dice[name].hidden == 0
+    if shown or schema.roles[name] == "alone":
         if schema.pairs.get(name, ("",))[0] == "f0":
             del schema.pairs[name]
         return
@@ -190,7 +208,8 @@ def _draw_more_edges(draw: st.DrawFn, schema: Schema, name: str) -> None:
 def _add_edge(draw: st.DrawFn, schema: Schema, child: str, parent: str, plain: bool) -> Edge | None:
     """Adds an edge to one of the parent's keys (to its id, from a column of the same kind, where `plain`)."""
     key = ("id",) if plain else _draw_parent_key(draw, schema, parent)
-    if not plain and key == ("id",) and child != parent and one_in(draw, 12):
+    alike = _comparable(schema.kinds[child]["id"], schema.kinds[parent]["id"])
+    if not plain and key == ("id",) and child != parent and one_in(draw, 12) and alike:
         return _append(draw, schema, Edge(child, ("id",), parent, ("id",)))  # the child's key is the parent's
     n = sum(e.child == child for e in schema.edges)
     columns = tuple(f"f{n}{chr(ord('a') + k) if len(key) > 1 else ''}" for k in range(len(key)))
@@ -198,9 +217,14 @@ def _add_edge(draw: st.DrawFn, schema: Schema, child: str, parent: str, plain: b
         columns = ("f0", *columns[1:])
     for column, parent_column in zip(columns, key, strict=True):
         kind = schema.kinds[parent][parent_column]
-        other = kind if plain or not one_in(draw, 8) else draw(st.sampled_from(OTHER_KINDS[kind]))
+        other = kind if plain or not one_in(draw, 3) else draw(st.sampled_from(OTHER_KINDS[kind]))
         schema.kinds[child].setdefault(column, other)
     return _append(draw, schema, Edge(child, columns, parent, key))
+
+
+def _comparable(one: Kind, other: Kind) -> bool:
+    """Whether `check` lets an edge compare columns of these kinds."""
+    return (one == "uuid") == (other == "uuid") or COLUMN_TYPES[one] in ("text", "char") or COLUMN_TYPES[other] in ("text", "char")
 
 
 def _draw_parent_key(draw: st.DrawFn, schema: Schema, parent: str) -> tuple[str, ...]:
@@ -228,6 +252,8 @@ def _append(draw: st.DrawFn, schema: Schema, edge: Edge) -> Edge | None:
         schema.sparse.add(edge)
     if draw(st.integers(0, 31)) == 0:
         schema.dropped.add(edge)
+    if one_in(draw, 8) and edge.parent != TENANTS:
+        schema.actors.add(edge)
     return edge
 
 
@@ -285,17 +311,22 @@ def _draw_member(draw: st.DrawFn, schema: Schema) -> None:
 
 def configured(schema: Schema) -> Case:
     """A case without rows: the tables and edges kept, and of the configuration drawn what `check` would accept."""
-    gone = {t: "gone" for t in schema.tables if schema.dice[t].gone >= 4 and schema.roles[t] != "excluded"}
+    read = [t for t in schema.tables if schema.roles[t] != "excluded"]
+    gone = {t: "gone" for t in read if schema.dice[t].gone in MARKS}
     for table in gone:
-        schema.kinds[table]["gone"] = "text" if schema.dice[table].gone == 4 else "int"
+        schema.kinds[table]["gone"] = MARKS[schema.dice[table].gone]
+    shared = frozenset(t for t in schema.tables if schema.roles[t] == "shared")
     case = Case(
         tables=_tables(schema, {}),
         edges=schema.kept_edges,
         tenant_table=TENANTS,
         tenant_key="id",
-        shared=frozenset(t for t in schema.tables if schema.roles[t] == "shared"),
+        shared=shared,
         excluded=frozenset(t for t in schema.tables if schema.roles[t] == "excluded"),
         soft_delete=gone,
+        where={t: condition for t in read if schema.dice[t].where >= 6 and (condition := _condition(schema, t, schema.dice[t].where))},
+        hides={t: columns for t in sorted(shared) if (columns := _hidden(schema, t))},
+        actors=frozenset(e for e in schema.kept_edges if _is_actor(schema, e)),
     )
     if schema.member and _is_accepted(replace(case, through=schema.member)):
         case = replace(case, through=schema.member)
@@ -304,9 +335,32 @@ def configured(schema: Schema) -> Case:
     return _with_unassigned(schema, case)
 
 
+def _condition(schema: Schema, table: str, which: int) -> Condition | None:
+    """A condition on the id that some rows do not hold; DuckDB sees char with its blanks and uuid as text, so not on those."""
+    kind = schema.kinds[table]["id"]
+    if kind not in ("int", "bigint", "text", "digits"):
+        return None
+    return Condition("id", ">" if which % 2 and kind == "int" else "<>", VALUES[kind][which % 3])
+
+
+def _hidden(schema: Schema, table: str) -> tuple[str, ...]:
+    """The columns of a shared table that point at tables that are not shared; where its dice say so, one too few."""
+    edges = [e for e in schema.kept_edges if e.child == table and schema.roles[e.parent] != "shared"]
+    columns = tuple(dict.fromkeys(c for e in edges for c in e.columns if c != "id"))
+    return columns[1:] if schema.dice[table].hidden == 2 and schema.dice[table].gone > 2 else columns
+
+
+def _is_actor(schema: Schema, edge: Edge) -> bool:
+    """Whether an edge that was drawn so can be one: actors are told by their columns, and a joining edge is none."""
+    alike = [e for e in schema.kept_edges if e.child == edge.child and set(e.columns) & set(edge.columns)]
+    joins = [schema.member.get(edge.parent, "").startswith(edge.child)]
+    return edge in schema.actors and len(alike) == 1 and edge.columns != ("id",) and schema.roles[edge.child] != "shared" and not any(joins)
+
+
 def _with_via(case: Case, table: str, via: tuple[int, int, int]) -> Case:
     """The case with a via of one edge or two for the table, or as it was."""
-    edges = [e for e in case.edges_of(table) if case.through.get(e.parent, "").partition(".")[0] != table]
+    joins = {case.joining(member)[0]: member for member in case.through}
+    edges = [e for e in case.edges_of(table) if e not in case.actors and joins.get(table) != e.parent]
     if via[0] != 4 or not edges or table in case.shared | case.excluded | set(case.through):
         return case
     named = dict.fromkeys(edges[n % len(edges)] for n in via[1:])
@@ -333,14 +387,20 @@ def _joins_without(case: Case, member: str) -> bool:
         routes = routing(replace(case, through=others, edges=edges, via=via))
     except ValueError:
         return False
-    return case.through[member].partition(".")[0] in routes.judged - routes.bridges
+    return case.joining(member)[0] in routes.judged - routes.bridges
 
 
 def _with_unassigned(schema: Schema, case: Case) -> Case:
     routes = routing(case)
-    able = [t for t in sorted(routes.judged - routes.bridges) if len(routes.owner_edges[t]) == 1]
-    chosen = [t for t in able if t == schema.system or schema.dice[t].unassigned == 2]
-    return replace(case, unassigned_shared=dict.fromkeys(chosen))
+    able = [t for t in sorted(routes.judged - routes.bridges) if routes.owner_edges[t]]
+    chosen: dict[str, Condition | None] = {
+        t: None for t in able if len(routes.owner_edges[t]) == 1 and (t == schema.system or schema.dice[t].unassigned == 2)
+    }
+    for table in able:
+        condition = _condition(schema, table, schema.dice[table].gone)
+        if schema.dice[table].unassigned > 2 and condition is not None:
+            chosen[table] = condition
+    return replace(case, unassigned_shared=chosen)
 
 
 Cells = dict[str, list[dict[str, Value]]]  # a dict by column for every number of a row, also where there is no row
@@ -414,18 +474,53 @@ def _choices(schema: Schema, cells: Cells, edge: Edge, row: dict[str, Value], ho
 
 def _near_miss(value: Value) -> Value:
     """A value that only a careless comparison takes for the given one (or that no row has)."""
+    if isinstance(value, Decimal):
+        return value + Decimal(10) ** -SCALE
     if isinstance(value, int):
         return value + (1 if value >= 2**53 else 70)
+    if isinstance(value, str) and value in VALUES["uuid"]:
+        return f"{value[:-1]}b"
     return None if value is None else f"{value} "
 
 
 def _as(kind: Kind, value: Value) -> Value:
     """A parent's value as a child's column of another kind holds it; what does not fit becomes a key of nobody."""
-    if value is None or COLUMN_TYPES[kind] == "text":
-        return value if value is None or isinstance(value, str) else ("0" if value == 3 else "") + str(value)
-    if isinstance(value, int):
+    wanted = COLUMN_TYPES[kind]
+    if value is None or (wanted == "text" and isinstance(value, str) and not _is_uuid(value)) or (wanted == "uuid" and _is_uuid(value)):
         return value
-    return int(str(value)) if re.fullmatch(r"-?[0-9]+", str(value)) else -70
+    if wanted in ("text", "char"):
+        text = _spelled(value)
+        return text if wanted == "text" else text.rstrip(" ")[:CHAR].rstrip(" ")
+    whole = isinstance(value, int) or (isinstance(value, Decimal) and value == value.to_integral_value())
+    if wanted == "decimal":
+        return value if isinstance(value, Decimal) else Decimal(_whole(value)).quantize(Decimal(10) ** -SCALE)
+    if wanted == "uuid":
+        return VALUES["uuid"][-1]
+    return _whole(value) if whole or isinstance(value, str) else -70
+
+
+def _whole(value: Value) -> int:
+    return (
+        int(str(value))
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]+", value)
+        else int(value)
+        if not isinstance(value, str)
+        else -70
+    )  # type: ignore[call-overload, no-any-return]
+
+
+def _is_uuid(value: Value) -> bool:
+    return isinstance(value, str) and len(value) == 36 and value.count("-") == 4
+
+
+def _spelled(value: Value) -> str:
+    """A text that says the value, mostly; some are spellings that are another text, or none of a uuid."""
+    if isinstance(value, str) and _is_uuid(value):
+        ways = (value.upper(), f"{{{value}}}", value.replace("-", ""), f"{{{value}", value, f"{value[:4]}-{value[4:]}", f"{value} ")
+        return ways[int(value[0], 16) % len(ways)]
+    if isinstance(value, Decimal):
+        return str(value) if value == 2 else canonical(value)
+    return ("0" if value == 3 else "") + str(value)
 
 
 def _tables(schema: Schema, cells: Cells) -> tuple[Table, ...]:
