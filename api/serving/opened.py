@@ -13,6 +13,8 @@ from engine.errors import SliceUnusable
 from slices import sql
 from slices.store import check_file
 
+_Key = tuple[str, str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class SliceRef:
@@ -32,29 +34,57 @@ class OpenSlice:
 
     connection: duck.Connection
     tables: Tables
+
+
+@dataclass(slots=True)
+class _Opening:
+    """A slice that is being opened: its lock, and how many hold it or wait for it."""
+
     lock: threading.Lock = field(default_factory=threading.Lock)
+    asking: int = 0
 
 
 class OpenSlices:
-    """Opens each slice once; keeps at most `most` of them."""
+    """Opens each slice once; keeps at most `most` of them. Who opens one holds up those alone who ask for the same."""
 
     def __init__(self, most: int, memory_limit: str, seconds: float) -> None:
         self._most, self._memory, self._seconds = most, memory_limit, seconds
-        self._open: OrderedDict[tuple[str, str, str], OpenSlice] = OrderedDict()
+        self._open: OrderedDict[_Key, OpenSlice] = OrderedDict()
+        self._opening: dict[_Key, _Opening] = {}
         self._lock = threading.Lock()
 
     def get(self, ref: SliceRef) -> OpenSlice:
         """The open slice. Raises SliceUnusable where the file is not what was published."""
-        key = (ref.workspace, ref.tenant, ref.version)
+        key = _key(ref)
+        return self._found(key) or self._opened_once(key, ref)
+
+    def _found(self, key: _Key) -> OpenSlice | None:
         with self._lock:
             found = self._open.get(key)
-            if found is None:
-                found = self._opened(ref)
-                self._open[key] = found
-            self._open.move_to_end(key)
+            if found is not None:
+                self._open.move_to_end(key)
+            return found
+
+    def _opened_once(self, key: _Key, ref: SliceRef) -> OpenSlice:
+        with self._lock:
+            opening = self._opening.setdefault(key, _Opening())
+            opening.asking += 1
+        try:
+            with opening.lock:
+                return self._found(key) or self._kept(key, self._opened(ref))
+        finally:
+            with self._lock:
+                opening.asking -= 1
+                if not opening.asking:
+                    del self._opening[key]
+
+    def _kept(self, key: _Key, opened: OpenSlice) -> OpenSlice:
+        closed = []  # let go of after the lock: to close takes time
+        with self._lock:
+            self._open[key] = opened
             while len(self._open) > self._most:
-                self._open.popitem(last=False)
-        return found
+                closed.append(self._open.popitem(last=False))
+        return opened
 
     def _opened(self, ref: SliceRef) -> OpenSlice:
         check_file(ref.path, ref.size)
@@ -68,7 +98,11 @@ class OpenSlices:
     def drop(self, ref: SliceRef) -> None:
         """Forgets an instance that a fatal error has ended."""
         with self._lock:
-            self._open.pop((ref.workspace, ref.tenant, ref.version), None)
+            self._open.pop(_key(ref), None)
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def _key(ref: SliceRef) -> _Key:
+    return ref.workspace, ref.tenant, ref.version
