@@ -105,23 +105,13 @@ def reader(path: Path, timezone: str = "UTC", threads: int = 1) -> Iterator[Conn
 
 @contextmanager
 def proof(timezone: str) -> Iterator[Connection]:
-    """An empty in-memory database that attaches slices read-only, one after the other."""
+    """An empty in-memory database that attaches slices read-only."""
     connection = duckdb.connect(":memory:", config=_config(threads=1))
     try:
         connection.execute(sql.set_timezone(timezone))
         yield connection
     finally:
         connection.close()
-
-
-@contextmanager
-def attached(connection: Connection, path: Path) -> Iterator[None]:
-    """The slice of that path as `s` while the block runs. Raises Error where it cannot be opened."""
-    connection.execute(sql.attach(path))
-    try:
-        yield
-    finally:
-        connection.execute("DETACH s")
 
 
 def serve(path: Path, *, timezone: str, memory_limit: str, seconds: float) -> Connection:

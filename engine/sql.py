@@ -54,9 +54,9 @@ def current_setting(setting: str) -> str:
     return f"SELECT current_setting({text(setting)})::VARCHAR"
 
 
-def attach(path: Path) -> str:
-    """Attaches an existing slice as `s`, read-only."""
-    return f"ATTACH {text(str(path))} AS s (READ_ONLY)"
+def attach(path: Path, database: str = "s") -> str:
+    """Attaches an existing slice under a name, read-only."""
+    return f"ATTACH {text(str(path))} AS {name(database)} (READ_ONLY)"
 
 
 # ── landed columns to typed ones ──────────────────────────────────────────────────────────────────────────────────────

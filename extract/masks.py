@@ -35,8 +35,13 @@ def _digest(value: str, key: bytes) -> str:
 
 
 def _partial(value: str) -> str:
-    """The first letter, the end of a domain: `j***@***.com`; never more than a quarter of the letters."""
+    """The first letter, the end of a domain: `j***@***.com`; never more than a quarter of the letters.
+
+    What only looks like an address ends as other text does: `@handle`, or a sentence with an @ in it, would be shown whole.
+    """
     if len(value) < 4:
         return "***"
-    name, at, domain = value.partition("@")
-    return f"{name[:1]}***@***.{domain.rpartition('.')[2]}" if at else f"{value[:1]}***"
+    name, _, domain = value.partition("@")
+    _, dot, end = domain.rpartition(".")
+    is_address = name != "" and dot != "" and end.isalpha() and 4 * (1 + len(end)) <= len(value)
+    return f"{value[0]}***@***.{end}" if is_address else f"{value[0]}***"

@@ -568,13 +568,14 @@ def cast_of(column: str, type_: str) -> str:
     return f"SELECT CAST({name(column)} AS {type_})"
 
 
-def select_landed(schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:
-    """The rows of the attached slice's table in the landed types: `columns` are shown name and DuckDB type.
+def rows_of_slices(slices: Sequence[tuple[str, int]], schema: str, table: str, columns: Sequence[tuple[str, str]]) -> str:
+    """The rows of a table of several attached slices in the landed types: t, c0, c1, …
 
-    An interval comes as `months days microseconds`, for Arrow's form of it is not read by polars.
+    `slices` are what each is attached as and its tenant's number, `columns` shown name and DuckDB type. An interval comes as
+    `months days microseconds`, for Arrow's form of it is not read by polars.
     """
-    chosen = ", ".join(f"{_landed(name(shown), type_)} AS c{i}" for i, (shown, type_) in enumerate(columns))
-    return f"SELECT {chosen or '1'} FROM s.{name(schema)}.{name(table)}"
+    chosen = "".join(f", {_landed(name(shown), type_)} AS c{i}" for i, (shown, type_) in enumerate(columns))
+    return " UNION ALL ".join(f"SELECT {int(t)}::INTEGER AS t{chosen} FROM {names(s, schema, table)}" for s, t in slices)
 
 
 def _landed(column: str, type_: str) -> str:
@@ -593,9 +594,12 @@ def _interval_text(column: str) -> str:
     return f"CASE WHEN {column} IS NULL THEN NULL ELSE concat({months}, ' ', date_part('day', {column}), ' ', {micros}) END"
 
 
-def attached_tables() -> str:
-    """Schema and name of every table of the attached slice."""
-    return "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 's' ORDER BY 1, 2"
+def attached_columns() -> str:
+    """What every attached slice has: database, schema, table or view, column, type, in the order of the columns."""
+    return (
+        "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND "
+        "database_name NOT IN ('memory', 'temp', 'system') ORDER BY database_name, schema_name, table_name, column_index"
+    )
 
 
 def count_rows(schema: str, table: str) -> str:

@@ -1,24 +1,37 @@
 """Proves slices before they are published, with another engine: what is in the files against tenancy re-derived from the landed keys.
 
-Per table the multiset of (tenant, row) in the files must equal the one derived: a stranger's row, a missing row, a changed value and
-a duplicate all show.
+Per tenant and table the multiset of rows in the file must equal the one derived: a stranger's row, a missing row, a changed value and
+a duplicate all show. So do a table or a column too many, and a landed value that its mask has not touched.
+
+A landed row is hashed once, however many slices it is in. Memory: 8 bytes a landed row, and the hashes of one table of a chunk of files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from engine import duck
 from engine.routing import Routing
 from engine.schema import TableName
+from engine.sql import attach
 from extract.snapshot import LandedColumn
 from slices import sql
+from slices.clear import mask_findings
+from slices.hashing import row_hash
 from slices.judge import LandedFiles
+from slices.proof import Proof
 from slices.rederive import Rederivation
+
+__all__ = ["Proof", "SliceFile", "prove"]
+
+_CHUNK_FILES = 32
+_CHUNK_ROWS = 2_000_000
+_BATCH = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +42,36 @@ class SliceFile:
     tenant: str
     path: Path
 
-
-@dataclass(slots=True)
-class Proof:
-    """What was found in one tenant's file; it holds only where nothing is strange, missing or unexpected."""
-
-    tenant: str
-    rows: int = 0
-    strange: dict[str, int] = field(default_factory=dict)
-    missing: dict[str, int] = field(default_factory=dict)
-    problem: str | None = None
-
     @property
-    def holds(self) -> bool:
-        """Whether the slice is exactly what it must be."""
-        return not self.strange and not self.missing and self.problem is None
+    def attached(self) -> str:
+        """What the file is called while it is attached."""
+        return f"s{self.number}"
 
-    def __str__(self) -> str:
-        parts = [f"{n} rows of {t} that are not its own" for t, n in self.strange.items()]
-        parts += [f"{n} rows of {t} missing" for t, n in self.missing.items()]
-        return "; ".join([*parts, *([self.problem] if self.problem else [])]) or f"{self.rows} rows, all its own"
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table in slices: where it is in them, its columns as they are shown and landed, and the hashes of the rows that must be there.
+
+    `own` are the hashes of owned rows in the order of their tenants, `ranges` where each tenant's lie; `free` those of every slice.
+    """
+
+    shown: str
+    schema: str
+    name: str
+    columns: Sequence[LandedColumn]
+    names: Sequence[str]
+    own: pl.Series
+    ranges: Mapping[int, tuple[int, int]]
+    free: pl.Series
+
+    def own_rows(self, number: int) -> int:
+        """How many rows of its own a tenant must have."""
+        return self.ranges.get(number, (0, 0))[1]
+
+    def expected(self, number: int) -> pl.Series:
+        """The hashes that a tenant's file must hold."""
+        own = self.own.slice(*self.ranges.get(number, (0, 0)))
+        return self.free if not len(own) else own if not len(self.free) else pl.concat([own, self.free])
 
 
 def prove(
@@ -59,132 +82,159 @@ def prove(
     timezone: str = "UTC",
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Proof]:
-    """A proof per tenant id of `files`."""
-    proofs = {f.tenant: Proof(f.tenant) for f in files}
-    tables = {r.table: [landed[r.table].table.column(c.name) for c in r.columns if c.is_written] for r in routing.written}
-    found: dict[TableName, list[pl.DataFrame]] = {name: [] for name in tables}
-    with duck.proof(timezone) as connection:
-        for done, file in enumerate(files):
-            _read_file(connection, routing, tables, file, found, proofs[file.tenant])
-            progress(done + 1)
-    by_number = {f.number: f.tenant for f in files}
-    for name, columns in tables.items():
-        _compare(
-            name,
-            _expected(derived, landed[name], columns, name, by_number),
-            _together(found[name]),
-            by_number,
-            proofs,
-            str(routing.names[name]),
-        )
+    """A proof per tenant id of `files`. Where a mask does not hold, no proof does: nothing of such a snapshot is published."""
+    masks = mask_findings(routing, landed)
+    wanted = pl.DataFrame({"t": [f.number for f in files]}, schema={"t": pl.Int32})
+    tables = [_table(routing, r.table, landed[r.table], derived, wanted) for r in routing.written]
+    proofs: dict[str, Proof] = {}
+    for chunk in _chunks(files, tables):
+        proofs |= _prove(tables, chunk, timezone)
+        progress(len(proofs))
+    for proof in proofs.values():
+        proof.masks = masks
     return proofs
 
 
-def _read_file(
-    connection: duck.Connection,
-    routing: Routing,
-    tables: Mapping[TableName, list[LandedColumn]],
-    file: SliceFile,
-    found: dict[TableName, list[pl.DataFrame]],
-    proof: Proof,
-) -> None:
-    """Hashes of every row in the file, per table; a table too many or too few is a problem."""
-    try:
-        with duck.attached(connection, file.path):
-            there = {(s, t) for s, t in connection.execute(sql.attached_tables()).fetchall() if s not in ("_slice", "panel")}
-            wanted = {(routing.names[n].schema, routing.names[n].table) for n in tables}
-            if there != wanted:
-                proof.problem = f"{len(there - wanted)} tables too many, {len(wanted - there)} missing"
-                return
-            for name, columns in tables.items():
-                names = {c.name: c.shown for c in routing.routes[name].columns}
-                place = routing.names[name]
-                query = sql.select_landed(place.schema, place.table, [(names[c.name], c.type) for c in columns])
-                rows = pl.from_arrow(connection.sql(query).to_arrow_table())
-                assert isinstance(rows, pl.DataFrame)
-                proof.rows += rows.height
-                hashed = rows.select(h=_row_hash([f"c{i}" for i in range(len(columns))], columns, landed=False))
-                found[name].append(hashed.with_columns(t=pl.lit(file.number, pl.Int32)))
-    except duck.Error:
-        proof.problem = "the file cannot be read"
+def _chunks(files: Sequence[SliceFile], tables: Sequence[_Table]) -> Iterator[list[SliceFile]]:
+    """Files that are read together: few enough to be open at once, with few enough rows."""
+    free = sum(len(t.free) for t in tables)
+    chunk: list[SliceFile] = []
+    rows = 0
+    for file in files:
+        more = free + sum(t.own_rows(file.number) for t in tables)
+        if chunk and (len(chunk) == _CHUNK_FILES or rows + more > _CHUNK_ROWS):
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(file)
+        rows += more
+    if chunk:
+        yield chunk
 
 
-def _expected(
-    derived: Rederivation, landed: LandedFiles, columns: Sequence[LandedColumn], name: TableName, numbers: Mapping[int, str]
-) -> pl.DataFrame:
-    """h, t of every row that must be in one of these tenants' files."""
+# ── what must be there ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _table(routing: Routing, name: TableName, landed: LandedFiles, derived: Rederivation, wanted: pl.DataFrame) -> _Table:
+    """The table with the hashes of what must be in these tenants' files."""
+    plans = [c for c in routing.routes[name].columns if c.is_written]
+    columns = [landed.table.column(c.name) for c in plans]
     table = derived.tables[name]
-    wanted = pl.DataFrame({"t": list(numbers)}, schema={"t": pl.Int32})
-    owned = table.in_slices.join(wanted, on="t", how="semi")
-    free = table.in_every_slice.join(wanted, how="cross")
-    places = pl.concat([owned.select("ord", "t"), free.select("ord", "t")])
-    hashed = pl.scan_parquet(list(landed.paths)).select("ord", h=_row_hash([c.landed for c in columns], columns, landed=True))
-    if places.height < 1_000_000:
-        hashed = hashed.join(places.select("ord").unique().lazy(), on="ord", how="semi")
-    return hashed.collect(engine="streaming").join(places, on="ord").select("h", "t")
+    owned = table.in_slices.join(wanted, on="t", how="semi").select("ord", "t")
+    free = table.in_every_slice.select("ord")
+    hashed = _hash_landed(landed, columns, pl.concat([owned.select("ord"), free]).unique())
+    placed = owned.join(hashed, on="ord").select("t", "h").sort("t")
+    ranges: dict[int, tuple[int, int]] = {}
+    start = 0
+    for t, rows in placed.group_by("t", maintain_order=True).len().iter_rows():
+        ranges[t] = (start, rows)
+        start += rows
+    place = routing.names[name]
+    everywhere = hashed.join(free, on="ord", how="semi")["h"]
+    return _Table(str(place), place.schema, place.table, columns, [c.shown for c in plans], placed["h"], ranges, everywhere)
 
 
-def _row_hash(names: Sequence[str], columns: Sequence[LandedColumn], *, landed: bool) -> pl.Expr:
-    """A 64-bit hash of a row in the landed types; intervals are brought to `months days microseconds` first."""
-    parts = [_plain(pl.col(n), c.type, landed=landed).alias(f"h{i}") for i, (n, c) in enumerate(zip(names, columns, strict=True))]
-    return pl.struct(parts).hash(seed=20) if parts else pl.lit(0, pl.UInt64)
+def _hash_landed(landed: LandedFiles, columns: Sequence[LandedColumn], only: pl.DataFrame) -> pl.DataFrame:
+    """ord, h of these landed rows."""
+    rows = pl.scan_parquet(list(landed.paths))
+    if only.height < landed.table.rows:
+        rows = rows.join(only.lazy(), on="ord", how="semi")
+    return rows.select("ord", h=row_hash([c.landed for c in columns], columns, landed=True)).collect(engine="streaming")
 
 
-def _plain(column: pl.Expr, type_: str, *, landed: bool) -> pl.Expr:
-    if type_.endswith("[]"):
-        quoted = pl.concat_str(pl.lit("<"), _element(type_[:-2], landed=landed).fill_null("\0"), pl.lit(">"))
-        return pl.when(column.is_null()).then(None).otherwise(column.list.eval(quoted).list.join(","))
-    if type_ == "INTERVAL" and landed:
-        return _interval(column)
-    return column
+# ── what is there ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _element(type_: str, *, landed: bool) -> pl.Expr:
-    """A list's element as text; times as their number, for polars cannot print an infinite one."""
-    if type_ == "BLOB":
-        return pl.element().bin.encode("hex")
-    if type_ in ("DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
-        return pl.element().to_physical().cast(pl.String)
-    return _plain(pl.element(), type_, landed=landed).cast(pl.String)
+def _prove(tables: Sequence[_Table], files: Sequence[SliceFile], timezone: str) -> dict[str, Proof]:
+    """Proofs of files that are read together; where the engine refuses one of them, each is read by itself."""
+    try:
+        with duck.proof(timezone) as connection:
+            for file in files:
+                connection.execute(attach(file.path, file.attached))
+            return _compare_files(connection, tables, files)
+    except duck.Error:
+        if len(files) == 1:
+            return {files[0].tenant: Proof(files[0].tenant, files[0].path.stem, problem="the file cannot be read")}
+    return {tenant: proof for file in files for tenant, proof in _prove(tables, [file], timezone).items()}
 
 
-def _interval(column: pl.Expr) -> pl.Expr:
-    """ISO 8601 as PostgreSQL writes it, to `months days microseconds`."""
-
-    def part(pattern: str) -> pl.Expr:
-        return column.str.extract(pattern, 1).cast(pl.Int64).fill_null(0)
-
-    def seconds() -> pl.Expr:
-        text = column.str.extract(r"T[^T]*?(-?[0-9]+(?:\.[0-9]+)?)S", 1).fill_null("0")
-        sign = pl.when(text.str.starts_with("-")).then(-1).otherwise(1)
-        whole = text.str.extract(r"^-?([0-9]+)", 1).cast(pl.Int64)
-        rest = (text.str.extract(r"\.([0-9]+)", 1).fill_null("") + "000000").str.slice(0, 6).cast(pl.Int64)
-        return sign * (whole * 1_000_000 + rest)
-
-    months = part(r"^P[^T]*?(-?[0-9]+)Y") * 12 + part(r"^P[^T]*?(-?[0-9]+)M")
-    micros = part(r"T[^T]*?(-?[0-9]+)H") * 3_600_000_000 + part(r"T[^T]*?(-?[0-9]+)M") * 60_000_000 + seconds()
-    shown = pl.concat_str(months, pl.lit(" "), part(r"^P[^T]*?(-?[0-9]+)D"), pl.lit(" "), micros)
-    return pl.when(column.is_null()).then(None).otherwise(shown)
+def _compare_files(connection: duck.Connection, tables: Sequence[_Table], files: Sequence[SliceFile]) -> dict[str, Proof]:
+    found = _columns_of(connection)
+    proofs = {f.tenant: Proof(f.tenant, f.path.stem, problem=_shape_problem(tables, found.get(f.attached, {}))) for f in files}
+    sound = [f for f in files if proofs[f.tenant].problem is None]
+    for table in tables:
+        rows = _read(connection, table, sound)
+        for file in sound:
+            _compare(table, file.number, rows.get(file.number, pl.Series(dtype=pl.UInt64)), proofs[file.tenant])
+    return proofs
 
 
-def _together(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(parts) if parts else pl.DataFrame(schema={"h": pl.UInt64, "t": pl.Int32})
+_Shape = dict[tuple[str, str], list[tuple[str, str]]]
 
 
-def _compare(
-    name: TableName, expected: pl.DataFrame, actual: pl.DataFrame, numbers: Mapping[int, str], proofs: Mapping[str, Proof], shown: str
-) -> None:
-    """Counts, per tenant, the rows that only one side has."""
-    left = expected.group_by("t", "h").agg(wanted=pl.len().cast(pl.Int64))
-    right = actual.group_by("t", "h").agg(there=pl.len().cast(pl.Int64))
-    both = left.join(right, on=["t", "h"], how="full", coalesce=True).with_columns(pl.col("wanted", "there").fill_null(0))
-    off = both.filter(pl.col("wanted") != pl.col("there")).with_columns(more=pl.col("there") - pl.col("wanted"))
-    told = off.group_by("t").agg(
-        strange=pl.col("more").filter(pl.col("more") > 0).sum(), missing=-pl.col("more").filter(pl.col("more") < 0).sum()
-    )
-    for t, strange, missing in told.iter_rows():
-        proof = proofs[numbers[t]]
-        if strange:
-            proof.strange[shown] = strange
-        if missing:
-            proof.missing[shown] = missing
+def _columns_of(connection: duck.Connection) -> dict[str, _Shape]:
+    """Per attached file: schema and name of its tables and views → names and types of their columns."""
+    found: dict[str, _Shape] = {}
+    for database, schema, table, column, type_ in connection.execute(sql.attached_columns()).fetchall():
+        if schema not in ("_slice", "panel"):
+            found.setdefault(database, {}).setdefault((schema, table), []).append((column, type_))
+    return found
+
+
+def _shape_problem(tables: Sequence[_Table], there: _Shape) -> str | None:
+    """What is wrong with the tables and columns of a file, or None."""
+    wanted = {(t.schema, t.name): list(zip(t.names, [c.type for c in t.columns], strict=True)) for t in tables}
+    if there.keys() != wanted.keys():
+        return f"{len(there.keys() - wanted.keys())} tables too many, {len(wanted.keys() - there.keys())} missing"
+    other = sorted(".".join(place) for place, columns in wanted.items() if there[place] != columns)
+    return f"other columns than accepted: {', '.join(other)}" if other else None
+
+
+def _read(connection: duck.Connection, table: _Table, files: Sequence[SliceFile]) -> dict[int, pl.Series]:
+    """Hashes of the rows that the files hold of a table, by tenant number."""
+    if not files:
+        return {}
+    columns = list(zip(table.names, [c.type for c in table.columns], strict=True))
+    query = sql.rows_of_slices([(f.attached, f.number) for f in files], table.schema, table.name, columns)
+    hashed = row_hash([f"c{i}" for i in range(len(columns))], table.columns, landed=False)
+    parts = [rows.select("t", h=hashed) for rows in _frames(connection.sql(query).to_arrow_reader(_BATCH))]
+    if not parts:
+        return {}
+    by_tenant = pl.concat(parts).partition_by("t", as_dict=True, include_key=False)
+    return {int(t): frame["h"] for (t,), frame in by_tenant.items()}
+
+
+def _frames(batches: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
+    """Small batches together, for each expression costs more than a few rows do."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _BATCH:
+            yield _frame(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield _frame(waiting)
+
+
+def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    frame = pl.from_arrow(pa.Table.from_batches(batches))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _compare(table: _Table, number: int, there: pl.Series, proof: Proof) -> None:
+    """Counts the rows that only one side has."""
+    wanted = table.expected(number)
+    proof.tables[table.shown] = len(there)
+    proof.own[table.shown] = table.own_rows(number)
+    if len(there) == len(wanted) and there.sort().equals(wanted.sort(), check_names=False):
+        return
+    sides = [s.alias("h").to_frame().group_by("h").agg(pl.len().cast(pl.Int64).alias(n)) for s, n in ((wanted, "wanted"), (there, "there"))]
+    both = sides[0].join(sides[1], on="h", how="full", coalesce=True).with_columns(pl.col("wanted", "there").fill_null(0))
+    more = both["there"] - both["wanted"]
+    strange, missing = int(more.filter(more > 0).sum()), -int(more.filter(more < 0).sum())
+    if strange:
+        proof.strange[table.shown] = strange
+    if missing:
+        proof.missing[table.shown] = missing
