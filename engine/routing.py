@@ -6,6 +6,7 @@ Example: `organizations` is the tenant table; `projects.organization_id` makes p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +20,8 @@ from engine.names import SliceName
 from engine.schema import Schema, TableName
 
 SURE = 0.98  # an inferred edge below it has no say until somebody accepts it
+
+_YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 Kind = Literal["tenant", "direct", "indirect", "membership", "shared", "shared: referenced", "whole", "excluded"]
 
@@ -40,6 +43,14 @@ class TablePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to settle an open decision: what to write for the table under `tables:`, and the edge that it names, if one."""
+
+    value: str
+    edge: Edge | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """How the rows of one table reach their tenant.
 
@@ -47,6 +58,7 @@ class Route:
     `bridge` marks an excluded table whose key columns judge others; `review` is the open decision that keeps it excluded.
     `unassigned` is the condition under which rows without a vote are everybody's ("true" for all of them). `guards` are the
     polymorphic pairs whose unknown types are faults; `refs` the edges that lead to a `shared: referenced` table.
+    `choices` are ways to settle `review`, the likeliest first.
     """
 
     table: TableName
@@ -65,6 +77,7 @@ class Route:
     columns: tuple[ColumnPlan, ...] = ()
     guards: tuple[Guard, ...] = ()
     refs: tuple[Edge, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     @property
     def is_written(self) -> bool:
@@ -281,11 +294,14 @@ class _OwnerGraph:
             return Route(table, "tenant", "the tenant table")
         if plan.shared:
             return self._shared(table, plan, known)
+        if table in open_tables and plan.excluded:
+            return Route(table, "excluded", "excluded in the workspace file")
         if table in open_tables:
-            return Route(table, "excluded", "an open decision", review=open_tables[table])
+            return Route(table, "excluded", "an open decision", review=open_tables[table], choices=self._choices(table, known))
         if table not in known:
             reason = "excluded in the workspace file" if plan.excluded else f"no way to {self.tenant.table}"
-            return Route(table, "excluded", reason, review=None if plan.excluded else self._unsure(table, known, open_tables))
+            review = None if plan.excluded else self._unsure(table, known, open_tables)
+            return Route(table, "excluded", reason, review=review, choices=self._choices(table, known) if review else ())
         if table in self.members:
             joins = tuple(e for e in self.members[table] if e.child in known)
             return self._bridged(
@@ -304,6 +320,9 @@ class _OwnerGraph:
         if weak:
             best = max(weak, key=lambda e: e.confidence)
             return f"{best.label} was found by its name alone, with confidence {best.confidence:.2f}: accept it with via: {_spelled(best)}"
+        waiting = [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
+        if waiting:
+            return f"waits for the decision on {waiting[0].parent.table}"
         acting = [e for e in own if e.parent in near and e.actor]
         if acting:
             return f"only {acting[0].label} leads on, and it says who acted: confirm with via: {_spelled(acting[0])}, or leave it excluded"
@@ -311,8 +330,23 @@ class _OwnerGraph:
             joining = sorted(e.child for e in self.edges if e.parent == table and not e.actor and e.child in known and e.child != table)
             if joining:
                 return f"placed through {joining[0].table}? through: {joining[0].table} puts a row into each tenant that has a joining row"
-        waiting = [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
-        return f"waits for the decision on {waiting[0].parent.table}" if waiting else None
+        pointing = sorted(e for e in self.edges if e.parent == table and e.child in known and not is_sure(e) and not e.actor)
+        if pointing and not any(e.parent == table and e.child in known and is_sure(e) for e in self.edges):
+            return f"{pointing[0].label} may point at it (confidence {pointing[0].confidence:.2f}): shared, if its rows are everybody's"
+        return None
+
+    def _choices(self, table: TableName, known: set[TableName]) -> tuple[Choice, ...]:
+        """What the user could say of an open table: one of its relationships with a way to the tenant table, or a table that joins it."""
+        own = [e for e in self.of.get(table, ()) if e.parent in known and not e.is_self_reference and not e.when and self._may_own(e)]
+        joining = [e for e in self.edges if e.parent == table and e.child in known and e.child != table and not e.actor and is_sure(e)]
+        apart = [e for e in joining if is_person(table.table) or self._joins(e.child, table)]
+        ways = sorted(own, key=lambda e: (e.actor, -e.confidence, e))
+        free = ways if len(ways) == 1 and self._may_be_everybodys(table, ways) else []
+        return (
+            *(Choice(f"{{via: {_in_yaml(_spelled(e))}}}", e) for e in ways),
+            *(Choice(f"{{via: {_in_yaml(_spelled(e))}, unassigned: shared}}", e) for e in free),
+            *(Choice(f"{{through: {_in_yaml(_joining(e, joining))}}}", e) for e in apart),
+        )
 
     def _bridged(self, route: Route, plan: TablePlan, known: set[TableName]) -> Route:
         if not plan.excluded:
@@ -328,9 +362,10 @@ class _OwnerGraph:
         leaks = sorted({c for e in owners for c in e.columns} - set(plan.hides))
         if leaks:
             shown = ", ".join(leaks)
-            return Route(
-                table, "excluded", "an open decision", review=f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it"
-            )
+            review = f"shared, but {shown} points at owned rows: hides: [{shown}] blanks it"
+            hidden = ", ".join(map(_in_yaml, sorted({*leaks, *plan.hides})))
+            choice = Choice(f"{{shared: {'referenced' if plan.referenced else 'true'}, hides: [{hidden}]}}")
+            return Route(table, "excluded", "an open decision", review=review, choices=(choice,))
         if plan.referenced:
             return Route(table, "shared: referenced", "shared: referenced in the workspace file")
         return Route(table, "shared", "shared in the workspace file")
@@ -357,6 +392,19 @@ def is_sure(edge: Edge) -> bool:
 
 def _spelled(edge: Edge) -> str:
     return edge.columns[0] if len(edge.columns) == 1 else f"({', '.join(edge.columns)})"
+
+
+def _joining(edge: Edge, joining: list[Edge]) -> str:
+    """A joining table as `through:` names it: with its column where several lead to the member."""
+    several = sum(e.child == edge.child for e in joining) > 1
+    name = edge.child.table if edge.child.table.isidentifier() else '"' + edge.child.table.replace('"', '""') + '"'
+    column = edge.columns[0] if edge.columns[0].isidentifier() else '"' + edge.columns[0].replace('"', '""') + '"'
+    return f"{name}.{column}" if several else name
+
+
+def _in_yaml(text: str) -> str:
+    """The text as a value within `{}` or `[]`: in single quotes where YAML would read more than a word."""
+    return text if re.fullmatch(r"[A-Za-z_][\w.]*", text) and text.lower() not in _YAML_WORDS else "'" + text.replace("'", "''") + "'"
 
 
 def _turned(edge: Edge) -> Edge:

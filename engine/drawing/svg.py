@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
+from engine.decisions import known_from
 from engine.drawing.layout import BETWEEN, HEIGHT, MARGIN, WIDTH, Box, Heading, Layout, Line, lay_out
-from engine.drawing.words import columns_of, cut, evidence_of, fitting, look_of, note_of, plain
+from engine.drawing.words import columns_of, cut, fitting, look_of, note_of, plain
 from engine.routing import Route, Routing
 from engine.schema import TableName
 
@@ -101,7 +102,7 @@ def _edge(line: Line, shown: Mapping[TableName, str]) -> str:
     only = f" where {edge.when[0]} is {edge.when[1]}" if edge.when else ""
     columns = f"{shown[edge.child]}.{'+'.join(edge.columns)} → {shown[edge.parent]}.{'+'.join(edge.parent_columns)}{only}"
     names = f"data-child={_attribute(shown[edge.child])} data-parent={_attribute(shown[edge.parent])}"
-    return f'<path class="{" ".join(looks)}" {names} d="{_path(line)}"><title>{_text(f"{columns} ({evidence_of(edge)})")}</title></path>'
+    return f'<path class="{" ".join(looks)}" {names} d="{_path(line)}"><title>{_text(f"{columns} ({known_from(edge)})")}</title></path>'
 
 
 def _path(line: Line) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from unicodedata import category, east_asian_width
 
-from engine.graph import Edge
 from engine.routing import Route
 
 _NARROW, _WIDE = frozenset("ijltfrI.,:;'|!()[]- "), frozenset("mwMW@%&")
@@ -42,13 +41,6 @@ def fitting(parts: list[str], width: float, size: float) -> str:
             return text
     rest = f" +{len(parts) - 1}" if len(parts) > 1 else ""
     return cut(parts[0], width - _width(rest, size), size) + rest
-
-
-def evidence_of(edge: Edge) -> str:
-    """Where an edge is known from; an inferred one with its confidence and what speaks for it."""
-    if edge.origin != "inferred":
-        return edge.origin
-    return f"inferred, confidence {edge.confidence:.2f}{': ' + edge.evidence if edge.evidence else ''}"
 
 
 def plain(text: str) -> str:

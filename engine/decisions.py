@@ -1,0 +1,62 @@
+"""What a person can do about a table whose route is an open decision: lines for the workspace file, each with what it would mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.graph import Edge
+from engine.routing import Choice, Route, Routing
+from engine.schema import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One line under `tables:`, and in words what it does and what speaks for it."""
+
+    line: str
+    means: str
+
+
+def options(route: Route, routing: Routing) -> list[Option]:
+    """The ways to settle an open decision, the likeliest first; leaving the table out is always one."""
+    if route.review is None:
+        return []
+    name = written_name(route.table, routing.routes)
+    found = [Option(f"{name}: {choice.value}", _means(route, choice, routing.tenant.table)) for choice in route.choices]
+    return [*found, Option(f"{name}: excluded", "in no slice, and not asked again")]
+
+
+def written_name(table: TableName, known: Iterable[TableName]) -> str:
+    """The table as a key under `tables:`, with as much of its name as tells it from others; quoted for YAML where needed."""
+    others = Counter(t.table.lower() for t in known), Counter((t.schema.lower(), t.table.lower()) for t in known)
+    parts = [table.source, table.schema, table.table]
+    if others[0][table.table.lower()] == 1:
+        parts = parts[2:]
+    elif others[1][table.schema.lower(), table.table.lower()] == 1:
+        parts = parts[1:]
+    written = ".".join(p if p.isidentifier() else '"' + p.replace('"', '""') + '"' for p in parts)
+    return written if written.replace(".", "").isidentifier() else "'" + written.replace("'", "''") + "'"
+
+
+def _means(route: Route, choice: Choice, tenant: TableName) -> str:
+    edge = choice.edge
+    if edge is None:
+        return "in every slice, those columns blanked"
+    if edge.parent == route.table:
+        return f"in each tenant that has a row of {edge.child.table} for it ({known_from(edge)})"
+    columns = "+".join(edge.columns)
+    where = (
+        f"the tenant that {columns} names" if edge.parent == tenant else f"where the row of {edge.parent.table} lies that {columns} names"
+    )
+    free = "; rows that name none are everybody's" if "unassigned" in choice.value else ""
+    who = "; its name says who acted, not whose it is" if edge.actor else ""
+    return f"{where}{free} ({known_from(edge)}{who})"
+
+
+def known_from(edge: Edge) -> str:
+    """Where an edge is known from; for an inferred one how surely, and why."""
+    if edge.origin != "inferred":
+        return edge.origin
+    return f"inferred, confidence {edge.confidence:.2f}{': ' + edge.evidence if edge.evidence else ''}"
