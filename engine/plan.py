@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.columns import ColumnPlan, Normalise, Treatment, looks_secret, masked
@@ -20,12 +20,15 @@ from engine.workspace.syntax import Relationship, split_column, split_name
 _SECRET_TYPES = frozenset({"VARCHAR", "BLOB", "JSON", "UUID"})
 
 
-def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None = None) -> Routing:
+Weigh = Callable[[list[Edge], list[Edge]], list[Edge]]
+
+
+def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None = None, weigh: Weigh | None = None) -> Routing:
     """The routing that the file and the sources give. Columns that `accepted` does not know come out as "new".
 
-    Raises WorkspaceFileError with every problem of names, keys and types, each with its place in the file.
+    `weigh(known, found)` gives inferred edges the confidence that data makes of them. Raises WorkspaceFileError with every problem of names, keys and types, each with its place in the file.
     """
-    return _Planner(workspace, schema, accepted).routing()
+    return _Planner(workspace, schema, accepted, weigh).routing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def _same_mask(child: Treatment | None, parent: Treatment | None) -> bool:
 class _Planner:
     """Resolves one workspace file against one schema, collecting problems."""
 
-    def __init__(self, workspace: Workspace, schema: Schema, accepted: Routing | None) -> None:
-        self.workspace, self.schema, self.accepted = workspace, schema, accepted
+    def __init__(self, workspace: Workspace, schema: Schema, accepted: Routing | None, weigh: Weigh | None = None) -> None:
+        self.workspace, self.schema, self.accepted, self._weigh = workspace, schema, accepted, weigh
         self._problems: list[tuple[Path_, str]] = []
         self._guards: dict[TableName, list[Guard]] = {}
 
@@ -136,6 +139,7 @@ class _Planner:
         known = merge_edges(declared_edges(self.schema), configured, ())
         found = infer(self.schema, known, tenant) if self.workspace.infer else []
         found = [e for e in found if all(_same_mask(*pair) for pair in _ends(e, treatments))]
+        found = self._weigh(known, found) if self._weigh else found
         merged = merge_edges([*known, *found], (), denied)
         return with_actors(with_roles(merged), self._actors())
 

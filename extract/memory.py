@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,16 @@ class _ArrowSnapshot:
         schema = pa.schema([(f"c{i}", t) for i, t in enumerate(types)])
         cast = pa.Table.from_arrays([c.cast(t) for c, t in zip(rows.columns, types, strict=True)], schema=schema)
         yield from (cast if request.limit is None else cast.slice(0, request.limit)).to_batches(max_chunksize=65_536)
+
+    def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
+        """Looked up in the rows."""
+        there = {str(v) for v in self._rows[table.name].column(column).to_pylist() if v is not None}
+        return there & set(values)
+
+    def ends(self, table: Table, column: str) -> tuple[int, int] | None:
+        """Of the rows."""
+        there = [int(v) for v in self._rows[table.name].column(column).to_pylist() if v is not None]
+        return (min(there), max(there)) if there else None
 
 
 def arrow_columns(rows: pa.Table) -> tuple[Column, ...]:

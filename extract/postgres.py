@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -82,6 +82,9 @@ class PostgresSource:
                 key, value = setting.split("=")
                 connection.execute(sql.SQL("set {} to {}").format(sql.SQL(key), sql.Literal(value)))
         return connection
+
+
+_LISTS = {"integer": sql.SQL("bigint[]"), "decimal": sql.SQL("numeric[]"), "uuid": sql.SQL("uuid[]")}
 
 
 class _PostgresSnapshot:
@@ -166,6 +169,22 @@ class _PostgresSnapshot:
                         silence.heard()
                 if text:
                     yield reader.batch(text)
+
+    def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
+        """An index serves it where the column has one."""
+        found = next(c for c in table.columns if c.name == column)
+        query = sql.SQL("select distinct {0}::text from {1} where {0} = any(%s::text[]::{2})").format(
+            sql.Identifier(column), _relation(table), _LISTS.get(found.key_class, sql.SQL("text[]"))
+        )
+        with self._connection() as connection, translated(self._name, table.name.table):
+            return {row[0] for row in connection.execute(query, [list(values)]).fetchall()}
+
+    def ends(self, table: Table, column: str) -> tuple[int, int] | None:
+        """By an index where there is one."""
+        query = sql.SQL("select min({0}), max({0}) from {1}").format(sql.Identifier(column), _relation(table))
+        with self._connection() as connection, translated(self._name, table.name.table):
+            row = connection.execute(query).fetchone()
+        return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
 
 class _Silence:

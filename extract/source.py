@@ -5,7 +5,7 @@ A new kind is one module that calls `register`; nothing else changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +49,14 @@ class SourceSnapshot(Protocol):
 
         Raises SourceError where the source fails, ReviewRequired where a value does not fit its type.
         """
+        ...
+
+    def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
+        """Of these values (as text), those that the column has: a lookup, for evidence of relationships. Raises SourceError."""
+        ...
+
+    def ends(self, table: Table, column: str) -> tuple[int, int] | None:
+        """The lowest and highest value of an integer column, or None where there is no row. Raises SourceError."""
         ...
 
 

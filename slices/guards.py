@@ -12,6 +12,8 @@ from engine import lock as locks
 from engine.catalog.tables import RoutingRow, VersionRow
 from engine.drift import narrowed
 from engine.errors import ReviewRequired
+from engine.infer.evidence import BROKEN
+from engine.plan import used_edges
 from engine.routing import Routing
 from engine.schema import TableName
 from slices.partition import Partition, Verdicts
@@ -59,6 +61,24 @@ def check_shrink(before: Mapping[str, Mapping[str, Any]], verdicts: Mapping[Tabl
     if shrunk:
         raise ReviewRequired(
             "The source has shrunk:\n  " + "\n  ".join(shrunk), hint="If that is right: slicehouse refresh --allow-shrink.", code="shrunk"
+        )
+
+
+def check_inclusions(partition: Partition, routing: Routing) -> None:
+    """Raises ReviewRequired where an inferred relationship that places rows does not hold any more: nobody declared it."""
+    broken = []
+    for edge in used_edges(routing.routes.values()):
+        if edge.origin == "inferred":
+            found = partition.inclusion(edge)
+            if found.share < BROKEN:
+                broken.append(
+                    f"{edge.label}: {found.distinct - found.found} of {found.distinct} values are in no row of {edge.parent.table}"
+                )
+    if broken:
+        raise ReviewRequired(
+            "An inferred relationship is broken:\n  " + "\n  ".join(broken),
+            hint="slicehouse routes shows it; write it down under relationships: if it is right, or deny it with not.",
+            code="inclusion_broken",
         )
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from engine.catalog.runs import add_snapshot, newest_snapshots
 from engine.catalog.tables import WorkspaceRow
 from engine.errors import SourceError
-from engine.plan import landed_columns, plan_routing
+from engine.graph import Edge
+from engine.infer.find import hints
+from engine.plan import Weigh, landed_columns, plan_routing
 from engine.routing import Routing
 from engine.schema import Schema, Table, TableName
 from engine.workspace import Workspace
+from extract.samples import SampledTables
 from extract.snapshot import Landing, Snapshot, land, read_snapshot
 from extract.source import ReadRequest, SourceSnapshot, open_source
 from slices.installation import Installation
@@ -55,10 +58,14 @@ class OpenSources:
         return Schema.of(settled)
 
 
-def plan_fresh(sources: OpenSources, workspace: Workspace, accepted: Routing | None) -> tuple[Schema, Routing]:
-    """Schema and routing of the sources as they are; open types are taken from the accepted routing, or decided on the data."""
+def plan_fresh(sources: OpenSources, workspace: Workspace, accepted: Routing | None, *, look: bool = False) -> tuple[Schema, Routing]:
+    """Schema and routing of the sources as they are; open types are taken from the accepted routing, or decided on the data.
+
+    With `look`, inferred relationships are weighed by samples of the sources.
+    """
     schema = _with_accepted_types(sources.schema(), accepted)
-    routing = plan_routing(workspace, schema, accepted)
+    weigh = _looked(SampledTables(sources.snapshots, schema), schema) if look else None
+    routing = plan_routing(workspace, schema, accepted, weigh)
     wanted = [r.table for r in routing.routes.values() if r.is_written or r.bridge]
     unreadable = [str(n.table) for n in wanted if not schema[n].readable]
     if unreadable:
@@ -68,7 +75,17 @@ def plan_fresh(sources: OpenSources, workspace: Workspace, accepted: Routing | N
             code="source_privilege",
         )
     settled = sources.settled(schema, wanted)
-    return settled, plan_routing(workspace, settled, accepted)
+    return settled, plan_routing(workspace, settled, accepted, weigh)
+
+
+def _looked(samples: SampledTables, schema: Schema) -> Weigh:
+    """Weighs edges by samples, and adds what samples of columns with faint names suggest."""
+
+    def weigh(known: list[Edge], found: list[Edge]) -> list[Edge]:
+        kept = samples.weigh(found)
+        return [*kept, *samples.suggested(hints(schema, [*known, *kept]))]
+
+    return weigh
 
 
 def _with_accepted_types(schema: Schema, accepted: Routing | None) -> Schema:
@@ -158,17 +175,12 @@ def load_snapshots(installation: Installation, workspace_id: str, ids: Sequence[
 
 
 def _holds(snapshots: Sequence[Snapshot], routing: Routing) -> bool:
-    """Whether the snapshots have every column of the routing with the same type and treatment."""
-    for route in routing.routes.values():
-        if not (route.is_written or route.bridge):
-            continue
-        table = next((t for s in snapshots if (t := s.get(route.table)) is not None), None)
-        if table is None:
-            return False
-        there = {c.name: (c.type, c.treatment) for c in table.columns}
-        if any(there.get(c.name) != (c.type, c.treatment) for c in landed_columns(route, routing)):
-            return False
-    return True
+    """Whether the snapshots have every column that the routing reads, with the same type and treatment, and no other: what has been
+    left out or masked since would lie there in clear."""
+    read = [r for r in routing.routes.values() if r.is_written or r.bridge]
+    wanted = {r.table: {c.name: (c.type, c.treatment) for c in landed_columns(r, routing)} for r in read}
+    there = {t.name: {c.name: (c.type, c.treatment) for c in t.columns} for s in snapshots for t in s.tables}
+    return there == {table: columns for table, columns in wanted.items() if columns}
 
 
 def files_of(installation: Installation, workspace_id: str, snapshots: Sequence[Snapshot]) -> dict[TableName, LandedFiles]:

@@ -15,6 +15,9 @@ import pyarrow as pa
 from engine import sql as quoting
 from engine.duck import Connection
 from engine.errors import ReviewRequired
+from engine.graph import Edge
+from engine.infer import sql as evidence
+from engine.infer.evidence import Inclusion
 from engine.routing import Routing
 from engine.schema import TableName
 from engine.types import key_class
@@ -110,6 +113,16 @@ class Partition:
         if not found.adds_up:
             raise AssertionError(f"verdicts of {item.route.table} do not add up")
         return found
+
+    def inclusion(self, edge: Edge) -> Inclusion:
+        """How much of the child's values the parent has, counted over all landed rows."""
+        child, parent = self._judge.tables[edge.child], self._judge.tables[edge.parent]
+        columns = [child.landed.table.column(c).landed for c in edge.columns]
+        parent_columns = [parent.landed.table.column(c).landed for c in edge.parent_columns]
+        row = self._db.execute(evidence.inclusion(f"l{child.number}", columns, f"l{parent.number}", parent_columns)).fetchone()
+        assert row is not None
+        distinct, found, rows, orphans = (int(v) for v in row)
+        return Inclusion(distinct, found, rows, orphans)
 
     # ── fingerprints ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -247,6 +247,7 @@ class _Refresh:
         return self.result
 
     def _check(self, partition: Partition, verdicts: Mapping[TableName, Verdicts]) -> None:
+        guards.check_inclusions(partition, self.routing)
         guards.check_quarantine(self.routing, locks.shares_of(self.lock), verdicts)
         guards.check_everybody(self.routing_row.everybody, verdicts, self.routing)
         if not self.options.allow_shrink:

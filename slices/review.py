@@ -68,7 +68,7 @@ def review(installation: Installation, workspace: Workspace, say: Callable[[str]
     with exclusive(installation.home.workspace(row.id).lock):
         before = _accepted_routing(installation, workspace, row)
         with OpenSources(installation, workspace) as sources:
-            schema, routing = plan_fresh(sources, workspace, before)
+            schema, routing = plan_fresh(sources, workspace, before, look=True)
             routing = _taken(routing)
             snapshots = fresh_landed(installation, row, workspace, routing)
             if snapshots is None:

@@ -17,15 +17,17 @@ def init(
     *,
     url: str,
     tenant_table: str | None = None,
-    sample: int | None = None,
+    sample: int = 1_000,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("slicehouse.yaml"),
     force: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Looks at a source and writes a commented workspace file: tenant table, routes, columns, with reasons."""
+    """Looks at a source and writes a commented workspace file: tenant table, routes, columns, with reasons.
+
+    Relationships that nobody declared are weighed by --sample rows a table; 0 goes by names and types alone.
+    """
     from api.control.proposal import propose, write_proposal
 
-    del sample
-    proposal = propose(url, tenant_table, output)
+    proposal = propose(url, tenant_table, output, sample)
     for line in write_proposal(output, proposal.text, force=force):
         say(line)
     say(proposal.report)

@@ -14,13 +14,15 @@ from psycopg.conninfo import conninfo_to_dict
 from api.control.schemas import write_schemas
 from engine.columns import looks_personal, looks_secret
 from engine.errors import ConfigurationError
-from engine.graph import Edge, declared_edges
+from engine.graph import Edge, declared_edges, with_roles
+from engine.infer.find import hints, infer
 from engine.names import resolve_table
-from engine.routing import Route, TablePlan, TenantKey, route_tables
+from engine.routing import Route, TablePlan, TenantKey, is_sure, route_tables
 from engine.schema import Schema, Table, TableName
 from engine.settings import Settings
 from engine.workspace import SourceConfig
 from engine.workspace.syntax import split_name
+from extract.samples import ROWS, SampledTables
 from extract.source import open_source
 
 _TENANT_WORDS = (
@@ -65,20 +67,32 @@ class Proposal:
     hides_password: bool
 
 
-def propose(url: str, tenant_table: str | None, output: Path) -> Proposal:
-    """A workspace file for the source of that URL. Raises SourceError, ConfigurationError."""
+def propose(url: str, tenant_table: str | None, output: Path, sample: int = ROWS) -> Proposal:
+    """A workspace file for the source of that URL; relationships that nobody declared are weighed by `sample` rows a table.
+
+    Raises SourceError, ConfigurationError.
+    """
     config = SourceConfig(kind="postgres", url=url)
     with open_source("app", config, output.resolve().parent, Settings()).snapshot() as snapshot:
         schema = Schema.of(snapshot.describe())
-    if not schema.tables:
-        raise ConfigurationError("The source shows no table to this role.", hint="GRANT USAGE ON SCHEMA and SELECT, or name another role.")
-    choice = _named(schema, tenant_table) if tenant_table is not None else _likeliest(schema)
-    tenant = choice.tenant
-    edges = declared_edges(schema)
+        if not schema.tables:
+            raise ConfigurationError(
+                "The source shows no table to this role.", hint="GRANT USAGE ON SCHEMA and SELECT, or name another role."
+            )
+        declared = declared_edges(schema)
+        likely = [*declared, *(e for e in infer(schema, declared) if is_sure(e))]
+        choice = _named(schema, tenant_table) if tenant_table is not None else _likeliest(schema, likely)
+        tenant = choice.tenant
+        found = infer(schema, declared, tenant.table)
+        if sample > 0:
+            samples = SampledTables({"app": snapshot}, schema, sample)
+            found = samples.weigh(found)
+            found += samples.suggested(hints(schema, [*declared, *found]))
+    edges = with_roles([*declared, *found])
     plans = _plans(schema, edges, tenant)
     routes = route_tables(schema, edges, tenant, plans)
     shown = "${SLICEHOUSE_SOURCE_URL}" if _has_password(url) else url
-    text = _render(shown, schema, choice, plans, routes, output)
+    text = _render(shown, schema, choice, plans, routes, output, edges)
     counts: dict[str, int] = {}
     for route in routes.values():
         counts[route.kind] = counts.get(route.kind, 0) + 1
@@ -125,9 +139,9 @@ def _named(schema: Schema, written: str) -> _Choice:
     return _Choice(TenantKey(table.name, key, _shown(table)), "named by you")
 
 
-def _likeliest(schema: Schema) -> _Choice:
+def _likeliest(schema: Schema, edges: Sequence[Edge]) -> _Choice:
     """The table that most looks like the one of tenants: by its name, then by how many tables lead to it."""
-    leading = {t.name: _leading(schema, t.name) for t in schema}
+    leading = {t.name: _leading(edges, t.name) for t in schema}
     able = [t for t in schema if _key(t) is not None and t.readable]
     ranked = sorted(able, key=lambda t: (_word(t) is not None, len(leading[t.name])), reverse=True)
     listed = "\n".join(f"  {t.name.table}: {_reason(t, leading[t.name])}" for t in ranked[:5])
@@ -147,12 +161,12 @@ def _likeliest(schema: Schema) -> _Choice:
     return _Choice(TenantKey(best.name, _key(best) or "", _shown(best)), _reason(best, leading[best.name]), others[:3])
 
 
-def _leading(schema: Schema, name: TableName) -> list[str]:
-    """The tables whose foreign keys lead to that one, those that point at it first."""
+def _leading(edges: Sequence[Edge], name: TableName) -> list[str]:
+    """The tables that lead to that one, those that point at it first."""
     found: list[TableName] = []
     nearest = [name]
     while nearest:
-        nearest = [c.name for c in schema if c.name not in (name, *found) and any(k.parent in nearest for k in c.foreign_keys)]
+        nearest = list(dict.fromkeys(e.child for e in edges if e.child not in (name, *found) and e.parent in nearest))
         found += nearest
     return [n.table for n in found]
 
@@ -193,6 +207,7 @@ def _shown(table: Table) -> str | None:
 def _plans(schema: Schema, edges: list[Edge], tenant: TenantKey) -> dict[TableName, TablePlan]:
     """Membership for tables that a joining table places; shared for tables without a way that routed tables point at."""
     plans: dict[TableName, TablePlan] = {}
+    edges = [e for e in edges if is_sure(e) and not e.actor]
     direct = {e.child for e in edges if e.parent == tenant.table}
     routes = route_tables(schema, edges, tenant, {})
     for table in schema:
@@ -209,7 +224,13 @@ def _plans(schema: Schema, edges: list[Edge], tenant: TenantKey) -> dict[TableNa
 
 
 def _render(
-    url: str, schema: Schema, choice: _Choice, plans: dict[TableName, TablePlan], routes: dict[TableName, Route], output: Path
+    url: str,
+    schema: Schema,
+    choice: _Choice,
+    plans: dict[TableName, TablePlan],
+    routes: dict[TableName, Route],
+    output: Path,
+    edges: Sequence[Edge],
 ) -> str:
     tenant = choice.tenant
     slug = re.sub(r"[^a-z0-9]+", "-", output.resolve().parent.name.lower()).strip("-") or "workspace"
@@ -229,6 +250,7 @@ def _render(
         *(f"  # or {_line(other)}" for other in choice.others),
         f"  key: {_quoted(tenant.key)}",
         *([f"  name: {_quoted(tenant.name)}"] if tenant.name else []),
+        *_relationship_lines(schema, edges),
         "tables:" if plans else "tables: {}",
     ]
     for name, plan in sorted(plans.items()):
@@ -244,6 +266,28 @@ def _render(
         lines.append("# Not in any slice, unless you say how they reach a tenant:")
         lines += [f"#   {_line(r.table.table)}: {_line(r.review or r.reason)}" for r in excluded]
     return "\n".join([*lines, "dashboards: dashboards/*.yaml", ""])
+
+
+def _relationship_lines(schema: Schema, edges: Sequence[Edge]) -> list[str]:
+    """What was found and not declared: the sure ones to know of, the others to take or to leave."""
+    found = [e for e in edges if e.origin == "inferred"]
+    if not found:
+        return []
+    sure = [e for e in found if is_sure(e)]
+    weak = [e for e in found if not is_sure(e)]
+    lines = ["# Relationships that nobody declared, found by names and samples. routes shows them; a line `not …` denies one."]
+    lines += [f"#   {_line(_edge(e, schema))}   # {_line(e.evidence)}" for e in sure]
+    lines += ["relationships: []   # to take one of these, move it under relationships:"] if weak else []
+    lines += [f"  # - {_line(_quoted(_edge(e, schema)))}   # {e.confidence:.2f}: {_line(e.evidence)}" for e in weak]
+    return lines
+
+
+def _edge(edge: Edge, schema: Schema) -> str:
+    ends = ((edge.child, edge.columns), (edge.parent, edge.parent_columns))
+    return " -> ".join(
+        f"{_name(table, schema)}." + (_part(columns[0]) if len(columns) == 1 else f"({', '.join(map(_part, columns))})")
+        for table, columns in ends
+    )
 
 
 def _column_lines(schema: Schema) -> list[str]:

@@ -28,7 +28,7 @@ from engine.infer.vocabulary import (
     TRANSLATIONS,
     WEAK_MARKERS,
 )
-from engine.infer.words import Words, forms, joined, same_word, same_words, shortened, without_marker, words_of
+from engine.infer.words import Words, forms, joined, same_word, same_words, shortened, shortens, without_marker, words_of
 from engine.schema import Column, Schema, TableName
 
 LEAST = 0.5
@@ -64,6 +64,31 @@ def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None =
     found = [whole.get(e) or e for e in found]
     composites = [e for e in finder.composites([*known, *found]) if e.ends not in {*ends, *(f.ends for f in found)}]
     return sorted([*found, *composites])
+
+
+def hints(schema: Schema, known: Iterable[Edge]) -> list[Edge]:
+    """Columns without any mark of a key, one of whose words shortens a table's name: `ShipVia` and Shippers. Only data can say more."""
+    finder = _Finder(schema, None)
+    taken = {(e.child, c) for e in known for c in e.columns}
+    found = []
+    for named in finder.tables.values():
+        for column in named.table.columns:
+            words = named.column_words(column.name)
+            if (
+                column.key_class != "integer"
+                or (named.name, column.name) in taken
+                or column.name in presumed_key(named)
+                or set(words) & NO_TABLE
+            ):
+                continue
+            for parent in finder.tables.values():
+                fits = parent.key is not None and parent.key.key_class == "integer" and parent is not named and len(parent.bare) == 1
+                if fits and parent.key is not None and any(len(w) > 3 and shortens(w, f) for w in words for f in forms(parent.bare[0])):
+                    why = f"a word of {column.name} shortens {parent.name.table}"
+                    found.append(
+                        Edge(named.name, (column.name,), parent.name, (parent.key.name,), "inferred", confidence=0.4, evidence=why)
+                    )
+    return sorted(found)
 
 
 class _Finder:
@@ -110,7 +135,7 @@ class _Finder:
 
     def best(self, named: Named, column: Column) -> Match | None:
         """The most likely table that a column points at."""
-        if not is_key_like(column):
+        if not is_key_like(column) or not named.table.readable:
             return None
         own_key = presumed_key(named)
         words = named.column_words(column.name)
