@@ -42,7 +42,7 @@ def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: Tenant
     if version is None:
         raise Problem("slice_not_ready", retry_after=30)
     path = LocalStore(installation.home.workspace(workspace.id)).path(tenant.id, version.id)
-    return SliceRef(workspace.id, tenant.id, version.id, path, version.bytes, workspace.timezone), version
+    return SliceRef(workspace.id, tenant.id, version.id, path, version.bytes, version.sha256, workspace.timezone), version
 
 
 def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any]:

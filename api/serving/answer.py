@@ -15,6 +15,7 @@ from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import Problem
 from engine import duck
 from engine.errors import SliceUnusable
+from slices.whole import check_whole
 
 _BATCH = 10_000
 # While rows stream, Arrow hands on the engine's errors as its own, an OSError among them.
@@ -86,7 +87,7 @@ def answer(
         slices.drop(ref)
         raise Problem("statement_failed", "The statement failed.") from None
     except _WRAPPED as error:
-        if _is_damage(error):
+        if cancel.reason is None and _is_damage(error, ref):
             slices.drop(ref)
             raise _unusable() from None
         raise _translate(error, cancel) from None
@@ -125,13 +126,21 @@ def _unusable() -> Problem:
     )
 
 
-def _is_damage(error: Exception) -> bool:
-    """A fenced instance reads nothing but its slice, so an error of reading is the file's: a block whose checksum does not fit.
+def _is_damage(error: Exception, ref: SliceRef) -> bool:
+    """A fenced instance reads nothing but its slice, so an error of reading is the file's.
 
-    While an answer streams, such an error has no class of its own; its text begins so, and no caller's text can begin an error.
+    Judged by the error's class. Where it has none (all errors while rows stream, and damage in particular) the file itself says it:
+    words in an error may be the caller's.
     """
-    text = str(error).removeprefix("IO Error: ")
-    return isinstance(error, duckdb.IOException | duckdb.SerializationException) or text.startswith("Corrupt database file")
+    if isinstance(error, duckdb.IOException | duckdb.SerializationException):
+        return True
+    if isinstance(error, duckdb.Error | MemoryError) and type(error) is not duckdb.Error:
+        return False
+    try:
+        check_whole(ref.path, ref.size, ref.sha256)
+    except SliceUnusable:
+        return True
+    return False
 
 
 def _translate(error: Exception, cancel: Cancel) -> Problem:

@@ -18,13 +18,14 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class SliceRef:
-    """One version of one tenant's slice, and the file that is it."""
+    """One version of one tenant's slice, and the file that is it, with its size in bytes and its SHA-256 in hexadecimal."""
 
     workspace: str
     tenant: str
     version: str
     path: Path
     size: int
+    sha256: str
     timezone: str
 
 

@@ -380,7 +380,7 @@ def test_answer_over_the_limit_of_bytes_is_refused(shop: Shop) -> None:
 def test_slice_that_left_the_pool_while_a_statement_is_at_work_opens_again(shop: Shop) -> None:
     """The engine hands out the instance that is still open; its configuration is locked already."""
     paths = {tenant: shop.slice_of(tenant) for tenant in ("1", "2")}
-    refs = {t: SliceRef("ws", t, "sv", path, path.stat().st_size, "UTC") for t, path in paths.items()}
+    refs = {t: SliceRef("ws", t, "sv", path, path.stat().st_size, "", "UTC") for t, path in paths.items()}
     pool = OpenSlices(1, "64MB", 5)
     at_work = pool.get(refs["1"]).connection.cursor()
     pool.get(refs["2"])

@@ -106,7 +106,7 @@ def fence(stage: Stage) -> Iterator[Fence]:
     with stage.client(statement_seconds=5.0, statement_memory="256MB", cache_bytes=0) as client:
         tenant, slices = stage.tenant("a"), client.app.state.context.slices  # type: ignore[attr-defined]
         workspace = Path(str(tenant.path)).parents[2].name
-        ref = SliceRef(workspace, tenant.id, str(tenant.version), Path(str(tenant.path)), len(tenant.bytes()), "UTC")
+        ref = SliceRef(workspace, tenant.id, str(tenant.version), Path(str(tenant.path)), len(tenant.bytes()), "", "UTC")
         made = Fence(stage, client, slices, ref, stage.files(), [])
         assert made.ask("select 1").status_code == 200
         made.engine.extend(made.state_of_engine(SETTINGS + OBJECTS))

@@ -22,7 +22,7 @@ def slice_ref(folder: Path, tenant: str) -> SliceRef:
     path = folder / f"{tenant}.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table notes as select 1 as id")
-    return SliceRef("ws", tenant, "sv", path, path.stat().st_size, "UTC")
+    return SliceRef("ws", tenant, "sv", path, path.stat().st_size, "", "UTC")
 
 
 class Slow:
