@@ -309,6 +309,11 @@ class Judge:
         modes = self._modes(edge)
         return edge, self._stored(table, edge.parent_columns, modes), self._stored(edge.child, edge.columns, modes)
 
+    def ask_each(self, table: TableName) -> list[tuple[Edge, sql.Ask]]:
+        """Every owner edge of a table, to be asked by itself of the rows' parents as they are in the end."""
+        edges = self.tables[table].route.edges
+        return [(e, self._ask(e, self._child_keys(e), f"e{i}", self._when(e))) for i, e in enumerate(edges)]
+
     def has_table(self, name: str) -> bool:
         """Whether the work database has a table of that name."""
         return self._count(sql.table_exists(name)) > 0

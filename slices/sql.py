@@ -349,6 +349,31 @@ def _extremes(count: int) -> tuple[str, str]:
     return f"least({listed})", f"greatest({listed})"
 
 
+# ── what each edge would say by itself ────────────────────────────────────────────────────────────────────────────────
+
+
+def count_answers(number: int, key: Sequence[str], asks: Sequence[Ask], pairs: Sequence[tuple[int, int]], examples: int) -> str:
+    """One row: how many rows; per edge those that vote, that are a fault, that abstain; per pair those that agree, that disagree, where one
+    or both abstain, where one or both are a fault, and the keys (text) of the first that disagree. `pairs` are positions in `asks`."""
+    shown = f"concat_ws(', ', {', '.join(f'CAST(l.{name(k)} AS VARCHAR)' for k in key)})" if key else "concat('row ', l.ord)"
+    answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
+    inner = f"SELECT l.ord, {shown} AS k, {answers} FROM l{number} l {' '.join(a.join for a in asks)}"
+    facts = ["count(*)"]
+    for i in range(len(asks)):
+        facts += [_how_many(c) for c in (f"a{i} >= 0", f"a{i} < 0", f"a{i} IS NULL")]
+    for a, b in pairs:
+        differ = f"a{a} >= 0 AND a{b} >= 0 AND a{a} <> a{b}"
+        faulty = f"coalesce(a{a} < 0, false) OR coalesce(a{b} < 0, false)"
+        facts += [_how_many(c) for c in (f"a{a} >= 0 AND a{a} = a{b}", differ)]
+        facts += [_how_many(c) for c in (f"NOT ({faulty}) AND (a{a} IS NULL OR a{b} IS NULL)", faulty)]
+        facts.append(f"arg_min(k, ord, {int(examples)}) FILTER ({differ})")
+    return f"SELECT {', '.join(facts)} FROM ({inner})"
+
+
+def _how_many(condition: str) -> str:
+    return f"count(*) FILTER ({condition})"
+
+
 # ── where rows are in the end: roll-up, references ────────────────────────────────────────────────────────────────────
 
 
