@@ -1,16 +1,17 @@
 """Public sample databases, loaded into PostgreSQL, with the workspace settings that slice them.
 
-Chinook and Northwind are read from the SQLite files in `SAMPLES`; TPC-H is made by tpchgen-cli. Each loader fills one
-schema in one transaction (a savepoint where the caller has one open), and analyses it.
+Chinook and Northwind are read from the SQLite files in `SAMPLES`, Sakila from its CSV files there; TPC-H is made by
+tpchgen-cli. Each loader fills one schema in one transaction (a savepoint where the caller has one open), and analyses it.
 """
 
 import io
+import json
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ from pyarrow import parquet
 
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parents[2] / "shared" / "data"
-"""The folder of chinook.sqlite and northwind.sqlite, beside the repository."""
+"""The folder of chinook.sqlite, northwind.sqlite and sakila/*.csv, beside the repository."""
+
+SAKILA = SAMPLES.parent / "graph" / "schemas" / "sakila.json"
+"""Sakila's tables with their keys, declared relationships among them."""
 
 DEMO = HERE.parents[1] / "api" / "demo"
 """The folder of the demo's numbered SQL files."""
@@ -96,6 +100,32 @@ def load_chinook(conn: Connection, schema: str = "public") -> None:
 def load_northwind(conn: Connection, schema: str = "public") -> None:
     """Loads the trading house (13 tables, 3,310 rows) into `schema`, which is created where it is missing."""
     _load_sqlite(conn, SAMPLES / "northwind.sqlite", schema, {("Products", "Discontinued"): "boolean"})
+
+
+def load_sakila(conn: Connection, schema: str = "public") -> None:
+    """Loads the film rental (16 tables, 46,283 rows, film_text empty) into `schema`, which is created where it is missing.
+
+    A column that the schema has and the files have not (payment.last_update) may be NULL.
+    """
+    tables: dict[str, Any] = json.loads(SAKILA.read_text())["tables"]
+    with conn.transaction():
+        _enter_schema(conn, schema)
+        for name, facts in tables.items():
+            files = sorted((SAMPLES / "sakila").glob(f"{name}.csv")) or sorted((SAMPLES / "sakila").glob(f"{name}_p*.csv"))
+            rows = [_read_texts(file, facts["columns"]) for file in files]
+            there = set(rows[0].schema.names) if rows else set(facts["columns"])
+            required = set(facts["primary_key"]) | (set(facts["not_null"]) & there)
+            columns = tuple(
+                (c, _SAKILA_TYPES.get(f"{name}.{c}") or _SAKILA_TYPES.get(kind, kind), c in required)
+                for c, kind in facts["columns"].items()
+            )
+            conn.execute(_create_table(_Table(name, columns, tuple(facts["primary_key"]), ())))
+            for table in rows:
+                _copy_arrow(conn, name, iter(table.to_batches()), table.schema.names)
+        for name, facts in tables.items():
+            for key in facts["foreign_keys"]:
+                conn.execute(_add_foreign_key(name, _Key(tuple(key["columns"]), key["ref_table"], tuple(key["ref_columns"]))))
+    _analyze(conn, schema, list(tables))
 
 
 def load_tpch(conn: Connection, scale: float, tenants: int, folder: Path, schema: str = "public") -> None:
@@ -233,6 +263,27 @@ def _copy_rows(conn: Connection, source: sqlite3.Connection, table: _Table) -> N
             copy.write_row(row)
 
 
+# CSV to Arrow
+
+_SAKILA_TYPES = {"BLOB SUB_TYPE TEXT": "text", "BLOB": "bytea", "staff.active": "boolean"}
+"""PostgreSQL's type for a type, or a column, of the schema; others are PostgreSQL's already."""
+
+
+def _read_texts(file: Path, wanted: Iterable[str]) -> pa.Table:
+    """The wanted columns that a file has, as texts; an empty field is NULL where it is not quoted."""
+    with file.open() as lines:
+        there = next(lines).rstrip("\n").split(",")
+    columns = [c for c in there if c in set(wanted)]
+    options = arrow_csv.ConvertOptions(
+        include_columns=columns,
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    return arrow_csv.read_csv(file, parse_options=arrow_csv.ParseOptions(newlines_in_values=True), convert_options=options)
+
+
 # Arrow to PostgreSQL
 
 
@@ -251,9 +302,10 @@ def _with_tenant(customers: pa.RecordBatch, tenants: int) -> pa.RecordBatch:
     return customers.append_column("tenant_id", pa.array([key % tenants + 1 for key in keys], pa.int32()))
 
 
-def _copy_arrow(conn: Connection, table: str, batches: Iterator[pa.RecordBatch]) -> None:
-    """Copies batches whose columns stand in the table's order into `table`, created in this transaction."""
-    command = sql.SQL("copy {} from stdin (format csv, freeze)").format(sql.Identifier(table))
+def _copy_arrow(conn: Connection, table: str, batches: Iterator[pa.RecordBatch], columns: Sequence[str] = ()) -> None:
+    """Copies batches into `table`, created in this transaction; they have these columns, or the table's in its order."""
+    listed = sql.SQL("({})").format(_names(tuple(columns))) if columns else sql.SQL("")
+    command = sql.SQL("copy {} {} from stdin (format csv, freeze)").format(sql.Identifier(table), listed)
     options = arrow_csv.WriteOptions(include_header=False)
     with conn.cursor() as cursor, cursor.copy(command) as copy:
         for batch in batches:
