@@ -191,6 +191,20 @@ class RunTableRow(Base):
     verdicts: Mapped[dict[str, Any]]
 
 
+class ReviewRow(Base):
+    """The last review of a workspace's routing: the routing as a lock's text, and what was seen, table by table.
+
+    `tables` is `{"tables": […]}`; it holds up to three keys of rows for each pair of edges that disagree.
+    """
+
+    __tablename__ = "reviews"
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    made_at: Mapped[datetime]
+    digest: Mapped[str]
+    lock: Mapped[str] = mapped_column(Text)
+    tables: Mapped[dict[str, Any]]
+
+
 class PublicationRow(Base):
     """One publication: the transaction that made new versions current, numbered within the workspace."""
 
