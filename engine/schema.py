@@ -92,6 +92,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A view of a source and its statement in the source's dialect."""
+
+    name: TableName
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """All tables of all sources of a workspace, by name, in the order of their names."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine.errors import ConfigurationError
-from engine.schema import Column, Table
+from engine.schema import Column, Table, View
 from engine.settings import Settings
 from engine.types import key_class
 from engine.workspace import SourceConfig
@@ -46,6 +46,10 @@ class _ArrowSnapshot:
     def describe(self) -> list[Table]:
         """The tables as given, sorted by name."""
         return sorted(self._tables, key=lambda t: t.name)
+
+    def views(self) -> list[View]:
+        """None."""
+        return []
 
     def settle_types(self, table: Table) -> Table:
         """Arrow's types are settled."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 import pyarrow as pa
@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from engine.errors import SourceError
-from engine.schema import Column, ForeignKey, Table, TableName, UniqueKey
+from engine.schema import Column, ForeignKey, Table, TableName, UniqueKey, View
 from engine.settings import Settings
 from engine.types import key_class
 from engine.workspace import SourceConfig
@@ -84,6 +84,7 @@ class PostgresSource:
         return connection
 
 
+_RELATIONS: dict[str, Literal["table", "partitioned", "view"]] = {"r": "table", "p": "partitioned", "v": "view", "m": "view"}
 _LISTS = {"integer": sql.SQL("bigint[]"), "decimal": sql.SQL("numeric[]"), "uuid": sql.SQL("uuid[]")}
 
 
@@ -116,6 +117,12 @@ class _PostgresSnapshot:
             keys = _by_oid(_rows(connection, "keys", oids=oids))
         return [self._table(r, columns.get(r.oid, []), keys.get(r.oid, [])) for r in relations]
 
+    def views(self) -> list[View]:
+        """Views and materialised views, by their statements as the server writes them."""
+        with self._connection() as connection, translated(self._name):
+            relations = [r for r in _rows(connection, "tables", schemas=self._config.schemas) if r.statement is not None]
+        return [View(self._table_name(r), r.statement.strip().rstrip(";")) for r in relations if wanted(self._table_name(r), self._config)]
+
     def _table_name(self, row: Any) -> TableName:
         return TableName(self._name, row.schema, row.table)
 
@@ -130,7 +137,7 @@ class _PostgresSnapshot:
                 if k.kind == "f"
             ),
             relation.comment,
-            "partitioned" if relation.kind == "p" else "table",
+            _RELATIONS[relation.kind],
             relation.rows,
             relation.readable,
             relation.row_security,

@@ -85,6 +85,15 @@ class LandedTable(BaseModel):
         raise KeyError(name)
 
 
+class LandedView(BaseModel):
+    """A view of the source: where it is, and its statement there."""
+
+    model_config = ConfigDict(frozen=True)
+    schema_: str
+    view: str
+    sql: str
+
+
 class Snapshot(BaseModel):
     """One cut of one source. `as_of` is the source's own time of it."""
 
@@ -94,6 +103,7 @@ class Snapshot(BaseModel):
     source: str
     as_of: datetime
     tables: list[LandedTable]
+    views: list[LandedView] = []
 
     def get(self, name: TableName) -> LandedTable | None:
         """The landed table of that name, or None."""
@@ -127,7 +137,8 @@ def land(source: str, snapshot: SourceSnapshot, requests: Sequence[ReadRequest],
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    landed = Snapshot(id=snapshot_id, source=source, as_of=snapshot.as_of, tables=tables)
+    views = [LandedView(schema_=v.name.schema, view=v.name.table, sql=v.sql) for v in snapshot.views()]
+    landed = Snapshot(id=snapshot_id, source=source, as_of=snapshot.as_of, tables=tables, views=views)
     _write(folder / "snapshot.json", landed.model_dump_json(indent=1).encode())
     return landed
 

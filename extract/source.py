@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from engine.columns import ColumnPlan
 from engine.errors import ConfigurationError
-from engine.schema import Table, TableName
+from engine.schema import Table, TableName, View
 from engine.settings import Settings
 from engine.workspace import SourceConfig
 
@@ -37,7 +37,14 @@ class SourceSnapshot(Protocol):
     as_of: datetime
 
     def describe(self) -> list[Table]:
-        """Every wanted table of the cut: columns, keys, comments, estimated rows. Raises SourceError."""
+        """Every wanted table of the cut, and every view as what it gives (kind `view`): columns, keys, comments, estimated rows.
+
+        Raises SourceError.
+        """
+        ...
+
+    def views(self) -> list[View]:
+        """Every wanted view and its statement, sorted by name. Raises SourceError."""
         ...
 
     def settle_types(self, table: Table) -> Table:

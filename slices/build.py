@@ -106,9 +106,16 @@ def _describe(connection: Connection, tables: Sequence[TaskTable], style: SliceS
     connection.execute(statements.create_facts("manifest", ("name", "value"), facts))
     names = ("table_name", "columns", "parent_table", "parent_columns", "kind")
     connection.execute(statements.create_facts("relationships", names, style.relationships))
+    if style.views:
+        made = [(v.schema_, v.name, v.body) for v in style.views]
+        connection.execute(statements.create_facts("views", ("schema_name", "view_name", "statement"), made))
+    if style.views or style.panels:
+        connection.execute(statements.use("s"))
+    for view in style.views:
+        connection.execute(statements.create_schema(view.schema_))
+        connection.execute(statements.create_view_in(view.schema_, view.name, view.body))
     if style.panels:
         connection.execute(statements.create_schema("panel"))
-        connection.execute(statements.use("s"))
     for panel in style.panels:
         connection.execute(statements.create_panel(panel.name, panel.parameters, panel.body))
 

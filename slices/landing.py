@@ -13,10 +13,12 @@ from engine.catalog.tables import WorkspaceRow
 from engine.errors import SourceError
 from engine.graph import Edge
 from engine.infer.find import hints
+from engine.names import resolve_table
 from engine.plan import Weigh, landed_columns, plan_routing
 from engine.routing import Routing
 from engine.schema import Schema, Table, TableName
 from engine.workspace import Workspace
+from engine.workspace.syntax import split_name
 from extract.samples import SampledTables
 from extract.snapshot import Landing, Snapshot, land, read_snapshot
 from extract.source import ReadRequest, SourceSnapshot, open_source
@@ -49,13 +51,23 @@ class OpenSources:
         self._stack.close()
 
     def schema(self) -> Schema:
-        """All wanted tables of all sources; types that only data can decide are still open."""
-        return Schema.of([t for s in self.snapshots.values() for t in s.describe()])
+        """All wanted tables of all sources, and the views that `tables:` names; types that only data can decide are still open."""
+        found = [t for s in self.snapshots.values() for t in s.describe()]
+        whole = Schema.of(found)
+        named = {n for text in self._workspace.tables if (n := _view_named(whole, text)) is not None}
+        return Schema.of([t for t in found if t.kind != "view" or t.name in named])
 
     def settled(self, schema: Schema, names: Sequence[TableName]) -> Schema:
         """The schema with the open types of these tables decided."""
         settled = [self.snapshots[t.name.source].settle_types(t) if t.name in names else t for t in schema]
         return Schema.of(settled)
+
+
+def _view_named(schema: Schema, text: str) -> TableName | None:
+    try:
+        return resolve_table(schema, split_name(text))
+    except (LookupError, ValueError):
+        return None
 
 
 def plan_fresh(sources: OpenSources, workspace: Workspace, accepted: Routing | None, *, look: bool = False) -> tuple[Schema, Routing]:

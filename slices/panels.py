@@ -7,8 +7,7 @@ parameter becomes the macro's, cast to the type that the API binds.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +17,12 @@ from engine.dashboards import Dashboard, Panel, Parameter
 from engine.dashboards.models import bound_names
 from engine.dashboards.parameters import bind
 from engine.sql import text_list
-from slices import sql
-from slices.task import TaskPanel, TaskTable
+from slices import sql, trees
+from slices.task import TaskPanel, TaskTable, TaskView
 
 
 def task_panels(
-    dashboards: Iterable[Dashboard], tables: Sequence[TaskTable], as_of: datetime, timezone: str
+    dashboards: Iterable[Dashboard], tables: Sequence[TaskTable], views: Sequence[TaskView], as_of: datetime, timezone: str
 ) -> tuple[list[TaskPanel], list[str]]:
     """The panels that work on a slice with these tables, by name, and a sentence for each that does not.
 
@@ -31,11 +30,11 @@ def task_panels(
     """
     found: list[TaskPanel] = []
     notes: list[str] = []
-    with duck.blank() as connection:
+    with trees.empty_slice(tables) as connection:
         connection.execute(sql.create_schema("panel", "memory"))
-        for table in tables:
-            connection.execute(sql.create_schema(table.schema_, "memory"))
-            connection.execute(sql.create_empty(table.schema_, table.name, [(c.shown, c.type) for c in table.columns]))
+        for view in views:
+            connection.execute(sql.create_schema(view.schema_, "memory"))
+            connection.execute(sql.create_view_in(view.schema_, view.name, view.body, "memory"))
         for dashboard in dashboards:
             for slug, panel in dashboard.panels.items():
                 name = f"{dashboard.slug}_{slug}".replace("-", "_")
@@ -45,7 +44,7 @@ def task_panels(
                     connection.execute(sql.try_panel(made.name))
                     found.append(made)
                 except (duck.Error, ValueError) as error:
-                    notes.append(f"{dashboard.slug}.{slug} is not in the slices as panel.{name}: {_first_line(error)}")
+                    notes.append(f"{dashboard.slug}.{slug} is not in the slices as panel.{name}: {trees.first_line(error)}")
     return sorted(found, key=lambda p: p.name), notes
 
 
@@ -58,16 +57,14 @@ def panel_facts(dashboards: Iterable[Dashboard]) -> list[Any]:
 
 
 def _panel(connection: duck.Connection, name: str, dashboard: Dashboard, panel: Panel, as_of: datetime, timezone: str) -> TaskPanel:
-    tree = json.loads(_one(connection, "SELECT json_serialize_sql($text)", panel.sql))
-    if tree.get("error"):
-        raise ValueError(str(tree.get("error_message", "it is no SELECT")))
+    tree = trees.parsed(connection, panel.sql)
     taken = set(_names(tree))
     values = bind(dashboard, {}, as_of, timezone)
     types = bound_types(dashboard.parameters)
     used = [n for n in types if n in set(_parameters(tree))]
     called = {n: _free(f"p_{n}", taken) for n in used}
     casts = {n: _cast(connection, called[n], types[n]) for n in used}
-    body = _one(connection, "SELECT json_deserialize_sql($text)", json.dumps(_replaced(tree, casts)))
+    body = trees.written(connection, trees.replaced(tree, lambda node: _instead(node, casts)))
     return TaskPanel(name=name, parameters=[(called[n], _default(values[n], types[n])) for n in used], body=body)
 
 
@@ -80,42 +77,26 @@ def bound_types(parameters: Mapping[str, Parameter]) -> dict[str, str]:
     return found
 
 
-def _one(connection: duck.Connection, statement: str, text: str) -> str:
-    row = connection.execute(statement, {"text": text}).fetchone()
-    assert row is not None
-    return str(row[0])
-
-
 def _cast(connection: duck.Connection, column: str, type_: str) -> Any:
     """The tree of `CAST(column AS type)`."""
-    tree = json.loads(_one(connection, "SELECT json_serialize_sql($text)", sql.cast_of(column, type_)))
+    tree = trees.parsed(connection, sql.cast_of(column, type_))
     return tree["statements"][0]["node"]["select_list"][0]
 
 
-def _replaced(node: Any, casts: Mapping[str, Any]) -> Any:
-    if isinstance(node, list):
-        return [_replaced(item, casts) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("class") == "PARAMETER":
-        return casts[node["identifier"]] | {"alias": node.get("alias", "")}
-    return {key: _replaced(value, casts) for key, value in node.items()}
-
-
-def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        yield node
-    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from _nodes(item)
+def _instead(node: Mapping[str, Any], casts: Mapping[str, Any]) -> dict[str, Any] | None:
+    if node.get("class") != "PARAMETER":
+        return None
+    found: dict[str, Any] = casts[node["identifier"]] | {"alias": node.get("alias", "")}
+    return found
 
 
 def _parameters(tree: Any) -> list[str]:
-    return [n["identifier"] for n in _nodes(tree) if n.get("class") == "PARAMETER"]
+    return [n["identifier"] for n in trees.nodes(tree) if n.get("class") == "PARAMETER"]
 
 
 def _names(tree: Any) -> list[str]:
     """Every name that a macro's parameter could be taken for: a macro's parameter hides a column of its name."""
-    return [str(part).lower() for n in _nodes(tree) if n.get("class") == "COLUMN_REF" for part in n["column_names"]]
+    return [str(part).lower() for n in trees.nodes(tree) if n.get("class") == "COLUMN_REF" for part in n["column_names"]]
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -129,7 +110,3 @@ def _default(value: Any, type_: str) -> str:
     if isinstance(value, list):
         return text_list(value)
     return sql.typed_literal(rfc3339(value) if isinstance(value, datetime) else None if value is None else str(value), type_)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

@@ -53,6 +53,7 @@ class Work:
     as_of: datetime
     snapshots: Sequence[ManifestSnapshot]
     landed: Mapping[TableName, LandedFiles]
+    views: Sequence[Sequence[str]]
 
 
 def earlier_routings(installation: Installation, workspace_id: str) -> dict[str, RoutingRow]:
@@ -71,7 +72,7 @@ class BuildPlan:
         catalog, now = work.installation.catalog, work.installation.clock()
         there = [t for t in partition.tenants if not t.filtered]
         with catalog.write() as session:
-            rows = versions.ensure_tenants(session, work.row.id, [(t.key, t.name) for t in there], now)
+            rows = versions.ensure_tenants(session, work.row.id, [(t.key, t.name, t.parent) for t in there], now)
             self.live = versions.live_versions(session, work.row.id)
         stopped = {key for key, row in rows.items() if row.state in ("gone", "archived", "erased")}
         self.tenant_of: dict[int, TenantRow] = {t.number: rows[t.key] for t in there if t.key not in stopped}
@@ -96,6 +97,7 @@ class BuildPlan:
             "storage": [work.workspace.storage_version, settings.compression],
             "name": self.names[number],
             "panels": panel_facts(work.dashboards),
+            "views": work.views,
         }
         return "sha256:" + sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

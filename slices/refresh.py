@@ -40,6 +40,7 @@ from slices.store import LocalStore
 from slices.style import slice_facts, slice_style, task_tables
 from slices.task import BuildTask, Built, TaskTenant
 from slices.verify import SliceFile, prove
+from slices.views import task_views, view_facts
 
 __all__ = ["Options", "Result", "refresh"]
 
@@ -169,6 +170,7 @@ class _Refresh:
             self.stages.rows = sum(t.rows for s in snapshots for t in s.tables)
         self.landed: dict[TableName, LandedFiles] = files_of(self.installation, self.row.id, snapshots)
         self.as_of = oldest(snapshots)
+        self.views = snapshots if self.workspace.views == "recompute" else []
         self.manifest_snapshots = [ManifestSnapshot(id=s.id, source=s.source, as_of=s.as_of) for s in snapshots]
         settings = self.installation.settings
         with duck.work(
@@ -222,7 +224,7 @@ class _Refresh:
     def _work(self) -> Work:
         return Work(
             self.installation, self.workspace, self.row, self.run_id, self.options, self.routing, self.digest, self.dashboards, self.as_of,
-            self.manifest_snapshots, self.landed,
+            self.manifest_snapshots, self.landed, view_facts(self.views),
         )  # fmt: skip
 
     # ── partition ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,10 +288,11 @@ class _Refresh:
             self.stages.rows = sum(prints.rows_of(n) for n in plan.build)
         with self.stages.stage("build"):
             tables = task_tables(self.routing, partition, shared)
-            panels, notes = task_panels(self.dashboards, tables, self.as_of, self.routing.timezone)
-            for note in notes:
+            views, notes = task_views(self.views, self.routing, tables)
+            panels, more = task_panels(self.dashboards, tables, views, self.as_of, self.routing.timezone)
+            for note in (*notes, *more):
                 self._note(note)
-            style = slice_style(self.routing, self.workspace, partition, settings, panels)
+            style = slice_style(self.routing, self.workspace, partition, settings, views, panels)
             tasks = [
                 BuildTask(
                     style=style, tables=tables, tenants=[self._task_tenant(n, plan, prints, staged) for n in bucket], files=bucket_files

@@ -158,6 +158,14 @@ def tenant_rows(number: int, key: str, shown: str) -> str:
     return f"SELECT v.t, CAST({key} AS VARCHAR) AS key, CAST({shown} AS VARCHAR) AS name, v.filtered FROM l{number} JOIN v{number} v USING (ord) ORDER BY v.t"
 
 
+def tenant_parents() -> str:
+    """(tenant number, number of the tenant above it) of those that have one; not of tenants in a loop. After `ancestors`."""
+    return (
+        "SELECT c.t, p.t FROM link c JOIN link p ON p.k = c.up AND NOT p.filtered "
+        "WHERE NOT c.filtered AND c.t NOT IN (SELECT t FROM looped) ORDER BY c.t"
+    )
+
+
 def straight(number: int, own: str, asks: Sequence[Ask | Doubt], keys: Sequence[str]) -> str:
     """v{n} by straight edges alone: one distinct vote and no fault is owned; a fault or two votes is quarantined; else undecided."""
     answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
@@ -572,6 +580,16 @@ def create_facts(table: str, columns: Sequence[str], rows: Sequence[Sequence[str
     return f"CREATE TABLE s._slice.{name(table)} AS SELECT * FROM (VALUES {values}) t({', '.join(name(c) for c in columns)})"
 
 
+def create_view_in(schema: str, view: str, body: str, database: str = "s") -> str:
+    """A view of the slice."""
+    return f"CREATE VIEW {names(database, schema, view)} AS {body}"
+
+
+def try_view(schema: str, view: str) -> str:
+    """Binds a view and runs it."""
+    return f"SELECT * FROM {names(schema, view)} LIMIT 0"
+
+
 def create_panel(panel: str, parameters: Sequence[tuple[str, str]], body: str, database: str = "s") -> str:
     """A dashboard's panel as a table macro in the schema panel; `parameters` are name and default expression."""
     shown = ", ".join(f"{name(n)} := {default}" for n, default in parameters)
@@ -620,9 +638,10 @@ def _interval_text(column: str) -> str:
 
 
 def attached_columns() -> str:
-    """What every attached slice has: database, schema, table or view, column, type, in the order of the columns."""
+    """What every attached slice has: database, schema, table, column, type, in the order of the columns. Views hold no rows."""
     return (
-        "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND "
+        "SELECT database_name, schema_name, table_name, column_name, data_type FROM duckdb_columns() c SEMI JOIN duckdb_tables() t "
+        "ON (c.database_oid, c.table_oid) = (t.database_oid, t.table_oid) WHERE NOT internal AND "
         "database_name NOT IN ('memory', 'temp', 'system') ORDER BY database_name, schema_name, table_name, column_index"
     )
 
@@ -630,6 +649,11 @@ def attached_columns() -> str:
 def count_rows(schema: str, table: str) -> str:
     """How many rows a slice's table has."""
     return f"SELECT count(*) FROM {name(schema)}.{name(table)}"
+
+
+def slice_views() -> str:
+    """Schema, name and statement of the views of the open slice, in the order in which they were made."""
+    return "SELECT schema_name, view_name, statement FROM _slice.views ORDER BY rowid"
 
 
 def slice_tables() -> str:

@@ -14,7 +14,7 @@ from engine.schema import TableName
 from engine.settings import Settings
 from engine.workspace import Workspace
 from slices.partition import Partition
-from slices.task import SliceStyle, TaskColumn, TaskPanel, TaskTable
+from slices.task import SliceStyle, TaskColumn, TaskPanel, TaskTable, TaskView
 
 
 def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Path]) -> list[TaskTable]:
@@ -42,7 +42,7 @@ def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Pat
 
 
 def slice_style(
-    routing: Routing, workspace: Workspace, partition: Partition, settings: Settings, panels: Sequence[TaskPanel]
+    routing: Routing, workspace: Workspace, partition: Partition, settings: Settings, views: Sequence[TaskView], panels: Sequence[TaskPanel]
 ) -> SliceStyle:
     """How the slices of this refresh are written."""
     return SliceStyle(
@@ -51,6 +51,7 @@ def slice_style(
         compression=settings.compression,
         relationships=_relationships(routing, partition),
         readme=_readme(routing, workspace, panels),
+        views=list(views),
         panels=list(panels),
     )
 

@@ -53,6 +53,14 @@ class TaskPanel(_Model):
     body: str
 
 
+class TaskView(_Model):
+    """A view of the source, recomputed inside every slice."""
+
+    schema_: str
+    name: str
+    body: str
+
+
 class SliceStyle(_Model):
     """How slices are written."""
 
@@ -61,6 +69,7 @@ class SliceStyle(_Model):
     compression: str
     relationships: list[tuple[str, str, str, str, str]]
     readme: list[str]
+    views: list[TaskView] = []
     panels: list[TaskPanel] = []
 
 

@@ -74,7 +74,7 @@ def propose(url: str, tenant_table: str | None, output: Path, sample: int = ROWS
     """
     config = SourceConfig(kind="postgres", url=url)
     with open_source("app", config, output.resolve().parent, Settings()).snapshot() as snapshot:
-        schema = Schema.of(snapshot.describe())
+        schema = Schema.of([t for t in snapshot.describe() if t.kind != "view"])
         if not schema.tables:
             raise ConfigurationError(
                 "The source shows no table to this role.", hint="GRANT USAGE ON SCHEMA and SELECT, or name another role."

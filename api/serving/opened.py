@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.serving.gate import Tables
+from api.serving.gate import Tables, check
+from api.serving.problems import Problem
 from engine import duck
 from engine.errors import SliceUnusable
 from slices import sql
@@ -92,9 +94,11 @@ class OpenSlices:
         connection = duck.serve(ref.path, timezone=ref.timezone, memory_limit=self._memory, seconds=self._seconds)
         try:
             rows = connection.cursor().execute(sql.slice_tables()).fetchall()
+            tables = frozenset((str(s).lower(), str(t).lower()) for s, t in rows)
+            views = connection.cursor().execute(sql.slice_views()).fetchall() if ("_slice", "views") in tables else []
         except duck.Error as error:
             raise SliceUnusable("A slice file cannot be read.", hint="slicehouse verify; then slicehouse refresh --full.") from error
-        return OpenSlice(connection, frozenset((str(s).lower(), str(t).lower()) for s, t in rows))
+        return OpenSlice(connection, _with_views(tables, views))
 
     def drop(self, ref: SliceRef) -> None:
         """Forgets an instance that a fatal error has ended."""
@@ -103,6 +107,18 @@ class OpenSlices:
 
     def __len__(self) -> int:
         return len(self._open)
+
+
+def _with_views(tables: Tables, views: Sequence[tuple[str, str, str]]) -> Tables:
+    """The tables, and the views whose own statements pass the gate and answer the same from call to call; in the order they were made."""
+    for schema, view, statement in views:
+        try:
+            changing = check(statement, tables).changing
+        except Problem:
+            continue
+        if not changing:
+            tables |= {(schema.lower(), view.lower())}
+    return tables
 
 
 def _key(ref: SliceRef) -> _Key:

@@ -134,7 +134,7 @@ class Workspace(_Model):
     tables: dict[str, TableConfig] = {}
     columns: dict[str, ColumnConfig] = {}
     columns_default: Literal["review", "include"] = "review"
-    views: Literal["recompute", "ignore"] = "ignore"
+    views: Literal["recompute", "ignore"] = "recompute"
     caller_sql: bool = False
     storage_version: str = Field(default="v1.4.0", pattern=r"^v\d+\.\d+\.\d+$")
     dashboards: str = "dashboards/*.yaml"
