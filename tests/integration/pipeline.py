@@ -74,11 +74,6 @@ def named(table: TableName) -> str:
     return table.table if table.schema == "public" else f"{table.schema}.{table.table}"
 
 
-def is_read(case: Case) -> bool:
-    """Whether the product reads all that the case says, by now."""
-    return not (case.polymorphic or case.referenced or case.rollup or case.normalise)
-
-
 def is_declared(case: Case, edge: Edge) -> bool:
     """Whether an edge is a foreign key of the source; every second one of plain names is a line of the file instead."""
     words = (*edge.child.split("."), *edge.columns, *edge.parent.split("."), *edge.parent_columns)

@@ -28,7 +28,7 @@ def _builder() -> Iterator[None]:
         yield
 
 
-@given(case=cases())
+@given(case=cases(later=True))
 @seed(3)
 @settings(max_examples=10, deadline=None, database=None, suppress_health_check=QUIET, phases=[Phase.generate])
 def test_files_from_postgresql_are_what_the_oracle_says(postgres: str, case: Case) -> None:

@@ -20,7 +20,20 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from tests.rowrule.case import CHAR, SCALE, Case, Column, ColumnType, Condition, Edge, Table, Value, canonical
+from tests.rowrule.case import (
+    CHAR,
+    SCALE,
+    Case,
+    Column,
+    ColumnType,
+    Condition,
+    Edge,
+    Fold,
+    Polymorphic,
+    Table,
+    Value,
+    canonical,
+)
 from tests.rowrule.routes import routing
 
 Kind = Literal["int", "bigint", "text", "digits", "uuid", "decimal", "char", "bool"]
@@ -111,10 +124,135 @@ class Schema:
 
 
 @st.composite
-def cases(draw: st.DrawFn, most_tables: int = 8) -> Case:
-    """A case of 2 to `most_tables` tables with 0 to 12 rows each (1 to 4 tenants)."""
+def cases(draw: st.DrawFn, most_tables: int = 8, *, later: bool = False) -> Case:
+    """A case of 2 to `most_tables` tables with 0 to 12 rows each (1 to 4 tenants).
+
+    `later`: roll-up, referenced tables, polymorphic pairs and normalised keys too.
+    """
     schema = draw(schemas(most_tables))
-    return with_rows(schema, configured(schema))
+    made = with_rows(schema, configured(schema))
+    return draw(extended(made)) if later else made
+
+
+@st.composite
+def extended(draw: st.DrawFn, case: Case) -> Case:
+    """The case with some of what `later` means, each as often as not; the case as it is where `check` would not take it."""
+    for more in (with_rollup, with_referenced, with_polymorphic, with_normalised):
+        grown = draw(more(case)) if draw(st.booleans()) else case
+        case = grown if _is_accepted(grown) and _has_single_keys(grown) else case
+    return case
+
+
+def _has_single_keys(case: Case) -> bool:
+    """Whether no two tenants have keys that are equal."""
+    table = case.table(case.tenant_table)
+    keys = [case.key(table.name, i, (case.tenant_key,)) for i in range(len(table.rows))]
+    return len(set(keys)) == len(keys)
+
+
+def _with_column(case: Case, table: str, column: Column, values: list[Value]) -> Case:
+    old = case.table(table)
+    new = replace(old, columns=(*old.columns, column), rows=tuple((*row, v) for row, v in zip(old.rows, values, strict=True)))
+    return replace(case, tables=tuple(new if t.name == table else t for t in case.tables))
+
+
+@st.composite
+def with_rollup(draw: st.DrawFn, case: Case) -> Case:
+    """Tenants name the tenant above them, themselves, none, or one that is not there."""
+    tenants = case.table(TENANTS)
+    keys = [tenants.value(i, "id") for i in range(len(tenants.rows))]
+    above = [draw(st.sampled_from([None, *keys, _near_miss(keys[0])])) for _ in keys]
+    grown = _with_column(case, TENANTS, Column("above", tenants.type_of("id")), above)
+    return replace(grown, rollup="above", edges=(*grown.edges, Edge(TENANTS, ("above",), TENANTS, ("id",))))
+
+
+@st.composite
+def with_referenced(draw: st.DrawFn, case: Case) -> Case:
+    """Some shared tables are referenced ones, and often another table points at one of them."""
+    shared = [t for t in sorted(case.shared) if len(case.table(t).rows)]
+    if not shared:
+        return case
+    chosen = frozenset(t for t in shared if draw(st.booleans())) | {shared[0]}
+    parent = case.table(shared[0])
+    able = [t for t in sorted(routing(case).written - {shared[0]}) if t not in case.via and t not in case.through]
+    child = draw(st.sampled_from(able))
+    keys = [parent.value(i, "id") for i in range(len(parent.rows))]
+    values = [draw(st.sampled_from([None, *keys])) for _ in case.table(child).rows]
+    grown = _with_column(case, child, Column("ref", parent.type_of("id")), values)
+    edges = (*grown.edges, Edge(child, ("ref",), parent.name, ("id",)))
+    led_to = {e.parent for e in edges if e.child in routing(case).written - {e.parent}}  # check refuses one that nothing points at
+    return replace(grown, referenced=chosen & led_to, edges=edges)
+
+
+@st.composite
+def with_polymorphic(draw: st.DrawFn, case: Case) -> Case:
+    """An owned table gets a pair of columns that points at one or two owned tables, at nothing, or at a type that nobody mapped."""
+    routes = routing(case)
+    owned = sorted(routes.judged - routes.bridges - {TENANTS} - set(routes.joins))
+    joins = {e.child for e in routes.joins.values()}
+    children = [t for t in owned if t not in case.via and t not in joins]
+    if not children:
+        return case
+    child = draw(st.sampled_from(children))
+    first = draw(st.sampled_from(owned))
+    kind = case.table(first).type_of("id")
+    second = draw(st.sampled_from([t for t in owned if case.table(t).type_of("id") == kind]))
+    types = (("Deal", (first, "id")), ("Crm::Deal", (second, "id")), ("Wiki", None))
+    pair = Polymorphic(child, "kind", "of", types)
+    keys = [case.table(t).value(i, "id") for t in dict.fromkeys((first, second)) for i in range(len(case.table(t).rows))]
+    rows = range(len(case.table(child).rows))
+    names = [draw(st.sampled_from([None, "Deal", "Crm::Deal", "Deal", "Wiki", None, "Other"])) for _ in rows]
+    names = [name if keys or name != "Other" else "Deal" for name in names]
+    ids = [draw(st.sampled_from(_ids(name, keys))) for name in names]
+    grown = _with_column(_with_column(case, child, Column("kind", "text"), list(names)), child, Column("of", kind), ids)
+    plain = {t: c for t, c in grown.unassigned_shared.items() if t != child or c is not None}
+    return replace(grown, polymorphic=(pair,), edges=(*grown.edges, *pair.edges), unassigned_shared=plain)
+
+
+def _ids(name: str | None, keys: list[Value]) -> list[Value]:
+    """What a row of that type may point at. A type that nobody mapped has an id: what it is without one is not decided."""
+    if name is None:
+        return [None, None, *keys[:1]]
+    return keys if name == "Other" else [None, *keys]
+
+
+@st.composite
+def with_normalised(draw: st.DrawFn, case: Case) -> Case:
+    """Both ends of a text edge, and of every edge that shares a column with it, are normalised alike."""
+    ends = [
+        {(e.child, c), (e.parent, p)}
+        for e in case.edges
+        for c, p in zip(e.columns, e.parent_columns, strict=True)
+        if {case.table(e.child).type_of(c), case.table(e.parent).type_of(p)} == {"text"}
+    ]
+    if not ends:
+        return case
+    chosen = draw(st.sampled_from(ends))
+    for _ in case.edges:
+        for e in case.edges:
+            for pair in [{(e.child, c), (e.parent, p)} for c, p in zip(e.columns, e.parent_columns, strict=True)]:
+                chosen = chosen | pair if chosen & pair else chosen
+    if {case.table(t).type_of(c) for t, c in chosen} != {"text"}:
+        return case
+    how: Fold = draw(st.sampled_from(("lower", "rtrim", "lower_rtrim")))
+    for table, column in sorted(chosen - {(e.parent, c) for e in case.edges for c in e.parent_columns}):
+        case = _loosely_written(case, table, column, draw(st.lists(st.integers(0, 3), min_size=12, max_size=12)))
+    return replace(case, normalise=dict.fromkeys(sorted(chosen), how))
+
+
+def _loosely_written(case: Case, table: str, column: str, ways: list[int]) -> Case:
+    """The case with some texts of a column in the other case, or with a blank at their end."""
+    old = case.table(table)
+    place = [c.name for c in old.columns].index(column)
+
+    def written(value: Value, way: int) -> Value:
+        if not isinstance(value, str) or way > 2:
+            return value
+        return (value.swapcase(), f"{value} ", f"{value.swapcase()} ")[way]
+
+    rows = [(*row[:place], written(row[place], ways[i % len(ways)]), *row[place + 1 :]) for i, row in enumerate(old.rows)]
+    new = replace(old, rows=tuple(rows))
+    return replace(case, tables=tuple(new if t.name == table else t for t in case.tables))
 
 
 def one_in(draw: st.DrawFn, n: int) -> bool:

@@ -18,12 +18,13 @@ from tests.rowrule.oracle import (
     ORPHAN,
     REASONS,
     SEVERAL_TENANTS,
+    TYPE,
     UNASSIGNED,
     groups,
     outcome,
 )
 from tests.rowrule.routes import routing
-from tests.rowrule.strategies import cases
+from tests.rowrule.strategies import TENANTS, cases
 
 
 def table(name: str, columns: str, *rows: tuple[Value, ...], text: str = "") -> Table:
@@ -243,13 +244,13 @@ def test_oracle_is_right_on_every_hard_case(path: Path) -> None:
         assert hard.seen(state, outcome(state.case)) == (state.slices, state.quarantine)
 
 
-@given(cases())
+@given(cases(later=True))
 @settings(max_examples=300, deadline=None)
 def test_every_row_of_a_written_table_is_in_a_slice_or_filtered_or_quarantined(made: Case) -> None:
     found, routes = outcome(made), routing(made)
     for name in routes.written:
         sliced = {row for rows in found.slices.values() for row in rows[name]}
-        parts = [sorted(sliced), found.filtered[name], found.quarantine[name]]
+        parts = [sorted(sliced), found.filtered[name], found.quarantine[name], found.unreferenced.get(name, [])]
         whole = [row for part in parts for row in part]
         assert len(whole) == len(set(whole))
         assert not found.slices or sorted(whole) == list(range(len(made.table(name).rows)))
@@ -319,6 +320,31 @@ def test_generator_reaches_every_part_of_the_rule_often() -> None:
     wanted |= {"where", "hidden", "not hidden", "actor", "by a bool", "other schema", "everybody's by a condition"}
     wanted |= {"uuid in text", "char in text", "text in char", "decimal in text", "decimal in int", "int in decimal"}
     assert {part: seen[part] for part in wanted if seen[part] < (6 if " in " in part else 18)} == {}
+
+
+def test_generator_reaches_what_is_later_too() -> None:
+    seen: Counter[str] = Counter()
+
+    @given(cases(later=True))
+    @settings(
+        max_examples=200, derandomize=True, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    def look(made: Case) -> None:
+        found, plain = outcome(made), outcome(replace(made, normalise={}))
+        seen.update(
+            {
+                "rolled up": made.rollup is not None and any(len(rows[TENANTS]) > 1 for rows in found.slices.values()),
+                "unreferenced": any(found.unreferenced.values()),
+                "referenced": any(rows[t] for rows in found.slices.values() for t in found.unreferenced),
+                "type not mapped": TYPE in {r for rows in found.reasons.values() for r in rows.values()},
+                "by a type": any(e.when for t in routing(made).judged for e in routing(made).owner_edges[t]),
+                "normalised": found != plain,
+            }
+        )
+
+    look()
+    wanted = {"rolled up", "unreferenced", "referenced", "type not mapped", "by a type", "normalised"}
+    assert {part: seen[part] for part in wanted if seen[part] < 3} == {}
 
 
 def parts(made: Case) -> set[str]:
