@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine import sql as quoting
 from engine.duck import Connection
-from engine.errors import ReviewRequired
+from engine.errors import ReviewRequired, WorkFailed
 from engine.graph import Edge
 from engine.infer import sql as evidence
 from engine.infer.evidence import Inclusion
@@ -101,18 +101,26 @@ class Partition:
         return {item.route.table: self._verdicts(item) for item in self.tables}
 
     def _verdicts(self, item: Numbered) -> Verdicts:
-        if item.route.is_referenced:
-            seen = self._db.execute(sql.reference_counts(item.number)).fetchone()
-            assert seen is not None
-            return Verdicts(int(seen[0]), shared=int(seen[1]), unreferenced=int(seen[2]), filtered=int(seen[3]))
+        found = self._referenced(item) if item.route.is_referenced else self._judged(item)
+        if not found.adds_up or found.rows != item.landed.table.rows:
+            raise WorkFailed(
+                f"The verdicts of {item.route.table.table} do not add up to its {item.landed.table.rows} landed rows.",
+                hint="Nothing was published, the last good slices answer. This is a defect of Slicehouse: please report it.",
+                code="verdicts",
+            )
+        return found
+
+    def _judged(self, item: Numbered) -> Verdicts:
         counts = self._db.execute(sql.verdict_counts(item.number)).fetchone()
         assert counts is not None
         rows, owned, shared, filtered, quarantined = (int(c) for c in counts)
         reasons = {Reason(r).name.lower(): int(n) for r, n in self._db.execute(sql.reason_counts(item.number)).fetchall()}
-        found = Verdicts(rows, owned, shared, 0, filtered, quarantined, reasons=reasons)
-        if not found.adds_up:
-            raise AssertionError(f"verdicts of {item.route.table} do not add up")
-        return found
+        return Verdicts(rows, owned, shared, 0, filtered, quarantined, reasons=reasons)
+
+    def _referenced(self, item: Numbered) -> Verdicts:
+        seen = self._db.execute(sql.reference_counts(item.number)).fetchone()
+        assert seen is not None
+        return Verdicts(int(seen[0]), shared=int(seen[1]), unreferenced=int(seen[2]), filtered=int(seen[3]))
 
     def inclusion(self, edge: Edge) -> Inclusion:
         """How much of the child's values the parent has, counted over all landed rows."""

@@ -255,10 +255,10 @@ class Rederivation:
         return silent.select("ord")
 
     def _unclaimed(self, name: TableName, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows that nobody claims: everybody's where the routing says so, else quarantined."""
+        """Rows that nobody claims: everybody's where the routing says so, else quarantined; no stored result says so of no row."""
         unassigned = self._routes[name].unassigned
         free = pl.lit(unassigned == "true")
-        if unassigned is not None and unassigned != "true":
+        if unassigned is not None and unassigned != "true" and name in self._everybody:
             free = pl.col("ord").is_in(pl.read_parquet(self._everybody[name])["ord"].implode())
         new = pl.when(free).then(pl.lit(_EVERYBODY, pl.Int8)).otherwise(pl.lit(_BAD, pl.Int8))
         return rows.select("ord", gone=pl.lit(False), new=new, who=pl.lit(None, pl.Int32))
