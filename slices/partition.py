@@ -31,12 +31,16 @@ _BATCH = 250_000
 
 @dataclass(frozen=True, slots=True)
 class TenantRow:
-    """One row of the tenant table: its number in this run, its key in canonical text, its display name."""
+    """One row of the tenant table: its number in this run, its key in canonical text, its display name.
+
+    `parent` is the key of the tenant above it; None where there is none, where that one is filtered or missing, and for tenants in a loop.
+    """
 
     number: int
     key: str
     name: str
     filtered: bool
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ class Partition:
         shown = columns[tenant.name].landed if tenant.name in columns else key
         rows = self._db.execute(sql.tenant_rows(table.number, key, shown)).fetchall()
         check_tenant_keys(tenant.table.table, tenant.key, [row[1] for row in rows])
-        return [TenantRow(t, key, name or key, filtered) for t, key, name, filtered in rows]
+        keys = {t: key for t, key, _, _ in rows}
+        above = {t: keys[parent] for t, parent in self._db.execute(sql.tenant_parents()).fetchall()}
+        return [TenantRow(t, key, name or key, filtered, above.get(t)) for t, key, name, filtered in rows]
 
     # ── accounting ────────────────────────────────────────────────────────────────────────────────────────────────────
 

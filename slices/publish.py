@@ -116,6 +116,7 @@ def _leaves(session: Session, tenant: TenantRow, now: datetime) -> None:
     """Gone from the source, or filtered there: nothing of it is served or handed out any more."""
     versions.withdraw(session, [v.id for v in versions.versions_of(session, tenant.id)], now)
     tenant.state, tenant.version_id, tenant.gone_at = "gone", None, tenant.gone_at or now
+    tenant.parent_id = None
 
 
 def rollback(installation: Installation, workspace_id: str, tenant_id: str, version_id: str | None) -> VersionRow:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from api.serving.problems import Problem
 from engine.catalog import versions, workspaces
 from engine.catalog.keys import find_key, is_alive
@@ -88,19 +90,38 @@ def workspace_of(installation: Installation, principal: Principal, named: str | 
 
 
 def tenant_of(installation: Installation, principal: Principal, workspace: WorkspaceRow, named: str | None) -> TenantRow:
-    """The tenant of this request. For a scope of one tenant any name but its own is a mismatch, and nothing is looked up."""
+    """The tenant of this request. For a scope of one tenant any name but its own is a mismatch, and nothing is looked up.
+
+    A scope of a tenant and those below it reaches them by name, and its own without one; all others are as if they were not there.
+    """
     with installation.catalog.read() as session:
         if principal.scope in ("tenant", "subtree"):
             own = session.get(TenantRow, principal.tenant_id) if principal.tenant_id else None
             if own is None or own.workspace_id != workspace.id:
                 raise Problem("not_found")
-            if named is not None and named not in _names(own):
-                raise Problem("tenant_mismatch" if principal.scope == "tenant" else "not_found")
+            if named is None:
+                return own
+            if principal.scope == "subtree":
+                return _below(session, own, named)
+            if named not in _names(own):
+                raise Problem("tenant_mismatch")
             return own
         if named is None:
             raise Problem("tenant_required")
         found = versions.find_tenant(session, workspace.id, named)
     if found is None:
+        raise Problem("not_found")
+    return found
+
+
+def _below(session: Session, own: TenantRow, named: str) -> TenantRow:
+    """The named tenant, if it is `own` or below it. Whoever is suspended or has left reaches nobody below either."""
+    found = versions.find_tenant(session, own.workspace_id, named)
+    if found is None or not versions.is_within(session, found, own.id):
+        raise Problem("not_found")
+    if found.id != own.id and own.state == "suspended":
+        raise Problem("tenant_suspended")
+    if found.id != own.id and own.state in versions.ENDED:
         raise Problem("not_found")
     return found
 

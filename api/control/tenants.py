@@ -52,6 +52,7 @@ def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any
         "key": tenant.key,
         "slug": tenant.slug,
         "name": tenant.name,
+        "parent": tenant.parent_id,
         "state": tenant.state,
         "as_of": rfc3339(tenant.as_of) if tenant.as_of else None,
         "version": version.id if version else None,

@@ -17,6 +17,7 @@ _TENANT = {
     "key": "42",
     "slug": "acme",
     "name": "Acme",
+    "parent": None,
     "state": "active",
     "as_of": _AS_OF,
     "version": _VERSION,

@@ -136,12 +136,13 @@ class SchemaShape(_Shape):
 
 
 class TenantShape(_Shape):
-    """A tenant."""
+    """A tenant. `parent` is the id of the tenant above it."""
 
     id: str
     key: str
     slug: str
     name: str
+    parent: str | None
     state: Literal["expected", "building", "active", "withheld", "suspended", "gone", "archived", "erased"]
     as_of: datetime | None
     version: str | None

@@ -13,6 +13,8 @@ from engine.catalog.tables import PublicationRow, TenantRow, VersionRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
+# States of tenants that have left for good, or until somebody takes them back.
+ENDED = ("gone", "archived", "erased")
 
 
 def slug_of(name: str) -> str:
@@ -20,10 +22,17 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63] or "tenant"
 
 
-def ensure_tenants(session: Session, workspace_id: str, tenants: Iterable[tuple[str, str]], now: datetime) -> dict[str, TenantRow]:
-    """Rows for these (key, name), made where new, names brought up to date: key → row."""
+def ensure_tenants(
+    session: Session, workspace_id: str, tenants: Iterable[tuple[str, str, str | None]], now: datetime
+) -> dict[str, TenantRow]:
+    """Rows for these (key, name, key of the tenant above), made where new, names and parents brought up to date: key → row.
+
+    Who is not among them is above nobody and below nobody; nor is a tenant that is gone, archived or erased, though its key came back.
+    """
     known = {r.key: r for r in session.scalars(select(TenantRow).where(TenantRow.workspace_id == workspace_id))}
-    for key, name in tenants:
+    above: dict[str, str | None] = {}
+    for key, name, parent in tenants:
+        above[key] = parent
         row = known.get(key)
         if row is None:
             row = TenantRow(
@@ -35,7 +44,24 @@ def ensure_tenants(session: Session, workspace_id: str, tenants: Iterable[tuple[
         if row.state == "expected":
             row.state = "building"
     session.flush()
+    ids = {key: row.id for key, row in known.items() if key in above and row.state not in ENDED}
+    for key, row in known.items():
+        parent = above.get(key) if key in ids else None
+        row.parent_id = ids.get(parent) if parent is not None else None
+    session.flush()
     return known
+
+
+def is_within(session: Session, tenant: TenantRow, top: str) -> bool:
+    """Whether a tenant is the one of that id, or below it."""
+    seen: set[str] = set()
+    at: TenantRow | None = tenant
+    while at is not None and at.id not in seen:
+        if at.id == top:
+            return True
+        seen.add(at.id)
+        at = session.get(TenantRow, at.parent_id) if at.parent_id is not None else None
+    return False
 
 
 def tenants_of(session: Session, workspace_id: str, *, limit: int | None = None, after: str | None = None) -> list[TenantRow]:
