@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from api.cli.common import AsJson, HomeFolder, WorkspaceFiles, one_workspace, open_place, place, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from api.serving.answer import Answer
+
+_BATCH = 10_000
 
 
 def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
@@ -42,11 +49,9 @@ def query(
     json: AsJson = False,
 ) -> int:
     """Runs one SELECT on the tenant's slice; json is the object of the API, all rows."""
-    import msgspec
-
     from api.control.tenants import require_tenant, slice_of
     from api.serving.answer import Limits, answer
-    from api.serving.formats import encode, json_object
+    from api.serving.formats import encode
     from api.serving.opened import OpenSlices
     from api.serving.problems import ADVICE, Problem
     from engine.clock import rfc3339
@@ -67,13 +72,38 @@ def query(
         raise WorkFailed(str(problem.body("")["detail"]), hint=ADVICE[problem.code], code=problem.code) from None
     meta = {"slice_version": version.id, "as_of": rfc3339(found.as_of or version.as_of)}
     if json or format == "json":
-        sys.stdout.write(msgspec.json.encode(json_object(result, meta)).decode() + "\n")
+        for part in json_parts(result, meta):
+            sys.stdout.write(part.decode())
+        sys.stdout.write("\n")
     elif format == "table":
-        body = json_object(result, meta)
-        print_table(list(result.names), [dict(zip(result.names, r, strict=True)) for r in body["rows"]])
+        print_table(list(result.names), (dict(zip(result.names, r, strict=True)) for rows in _rows(result) for r in rows))
     else:
         sys.stdout.buffer.write(encode(result, format, meta))
     return 0
+
+
+def json_parts(answer: Answer, meta: dict[str, Any]) -> Iterator[bytes]:
+    """`{columns, rows, meta}` as the API writes it, in parts: as Python's objects, rows take many times their room as Arrow."""
+    import msgspec
+
+    from api.serving.formats import json_object
+
+    whole = json_object(replace(answer, rows=answer.rows.slice(0, 0)), {})
+    yield b'{"columns":' + msgspec.json.encode(whole["columns"]) + b',"rows":['
+    start = b""
+    for rows in _rows(answer):
+        yield start + msgspec.json.encode(rows)[1:-1]
+        start = b","
+    last = meta | {"row_count": answer.rows.num_rows, "truncated": answer.truncated}
+    yield b'],"meta":' + msgspec.json.encode(last) + b"}"
+
+
+def _rows(answer: Answer) -> Iterator[list[list[Any]]]:
+    """The rows as JSON has them, a bounded number at a time; nothing where there are none."""
+    from api.serving.formats import json_object
+
+    for start in range(0, answer.rows.num_rows, _BATCH):
+        yield json_object(replace(answer, rows=answer.rows.slice(start, _BATCH)), {})["rows"]
 
 
 def pull(
