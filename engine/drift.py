@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from engine.graph import Edge
 from engine.plan import key_columns
 from engine.routing import Route, Routing
-from engine.schema import Schema, Table
+from engine.schema import Schema, Table, TableName
 from engine.types import is_wider
 
 Effect = Literal["stops", "reported"]
@@ -27,16 +27,16 @@ class Change:
         return f"{self.where}: {self.text}"
 
 
-def drift(accepted: Routing, schema: Schema) -> list[Change]:
-    """Every difference, those that stop first, then by place."""
-    changes = [c for route in accepted.routes.values() for c in _of_table(route, accepted, schema.get(route.table))]
+def drift(accepted: Routing, schema: Schema, taken: Container[tuple[TableName, str]] = ()) -> list[Change]:
+    """Every difference, those that stop first, then by place; `taken` are new columns that need no accept."""
+    changes = [c for route in accepted.routes.values() for c in _of_table(route, accepted, schema.get(route.table), taken)]
     changes += [
         Change("reported", t.name.table, "is new, and excluded until it is accepted") for t in schema if t.name not in accepted.routes
     ]
     return sorted(changes, key=lambda c: (c.effect != "stops", c.where, c.text))
 
 
-def _of_table(route: Route, accepted: Routing, table: Table | None) -> Iterable[Change]:
+def _of_table(route: Route, accepted: Routing, table: Table | None, taken: Container[tuple[TableName, str]]) -> Iterable[Change]:
     in_use = route.is_written or route.bridge
     where = route.table.table
     if table is None:
@@ -50,7 +50,9 @@ def _of_table(route: Route, accepted: Routing, table: Table | None) -> Iterable[
     known = {c.name: c for c in route.columns}
     for column in table.columns:
         before = known.pop(column.name, None)
-        if before is None or before.treatment == "new":
+        if (route.table, column.name) in taken:
+            yield Change("reported", f"{where}.{column.name}", "is new, and taken: columns_default: include")
+        elif before is None or before.treatment == "new":
             yield Change("reported", f"{where}.{column.name}", "is new, and left out until it is accepted")
         elif before.source_type != column.source_type and before.is_written:
             yield _retyped(f"{where}.{column.name}", before.type, before.source_type, column.type, column.source_type, column.name in keys)

@@ -11,6 +11,7 @@ from engine.errors import ReviewRequired, SlicehouseError
 from engine.workspace import Workspace
 from slices import routings
 from slices.build import file_digest
+from slices.included import with_landed
 from slices.installation import Installation
 from slices.judging import judged
 from slices.landing import files_of, load_snapshots
@@ -37,7 +38,8 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
         raise ReviewRequired(
             "The landed snapshot of the last publication is gone.", hint="slicehouse refresh --full lands a new one.", code="no_snapshot"
         )
-    routing, landed = locks.routing_of(found[1]), files_of(installation, row.id, snapshots)
+    landed = files_of(installation, row.id, snapshots)
+    routing = with_landed(locks.routing_of(found[1]), landed, workspace)
     store = LocalStore(installation.home.workspace(row.id))
     with (
         exclusive(installation.home.workspace(row.id).lock),

@@ -16,6 +16,7 @@ from engine.catalog.tables import RoutingRow, TenantRow, VersionRow, WorkspaceRo
 from engine.dashboards import Dashboard
 from engine.errors import ConfigurationError, SlicehouseError
 from engine.ids import new_id
+from engine.lock import digest
 from engine.routing import Routing
 from engine.schema import TableName
 from engine.workspace import Workspace
@@ -68,6 +69,7 @@ class BuildPlan:
 
     def __init__(self, work: Work, partition: Partition, prints: Fingerprints) -> None:
         self._work, self.prints = work, prints
+        self._digest = digest(work.routing)  # of what is built: columns that needed no accept too
         self._store = LocalStore(work.installation.home.workspace(work.row.id))
         catalog, now = work.installation.catalog, work.installation.clock()
         there = [t for t in partition.tenants if not t.filtered]
@@ -91,7 +93,7 @@ class BuildPlan:
         work, settings = self._work, self._work.installation.settings
         facts = {
             "tables": {str(t): text for t, text in self.prints.of(number).items()},
-            "routing": work.digest,
+            "routing": self._digest,
             "builder": BUILDER,
             "engine": duck.VERSION,
             "storage": [work.workspace.storage_version, settings.compression],

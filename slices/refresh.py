@@ -16,7 +16,7 @@ from engine import lock as locks
 from engine.catalog import runs, versions
 from engine.catalog.tables import RoutingRow, RunRow, WorkspaceRow
 from engine.dashboards import Dashboard, read_dashboards
-from engine.drift import drift
+from engine.drift import Change, drift
 from engine.errors import ReviewRequired, SlicehouseError, WorkFailed
 from engine.lock import Lock
 from engine.routing import Routing
@@ -25,6 +25,7 @@ from engine.workspace import Workspace
 from extract.snapshot import Snapshot
 from slices import guards, routings
 from slices.builders import run_tasks
+from slices.included import included, with_included
 from slices.installation import Installation
 from slices.judge import Judge, LandedFiles
 from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
@@ -204,15 +205,15 @@ class _Refresh:
             self.progress.step("taking the snapshot that routes landed", 1, 1)
             return fresh
         with OpenSources(self.installation, self.workspace) as sources:
-            self._check_drift(sources)
-            schema, _ = plan_fresh(sources, self.workspace, self.routing)
+            accepted, there = self.routing, sources.schema()
+            self._check_drift(drift(accepted, there))
+            schema, planned = plan_fresh(sources, self.workspace, accepted)
+            self.routing = with_included(accepted, planned, self.workspace)
+            for change in drift(accepted, there, included(accepted, self.routing)):
+                self._note(str(change))
             return land_workspace(self.installation, self.row, sources, schema, self.routing, self.progress.step)
 
-    def _check_drift(self, sources: OpenSources) -> None:
-        changes = drift(self.routing, sources.schema())
-        for change in changes:
-            if change.effect == "reported":
-                self._note(str(change))
+    def _check_drift(self, changes: Sequence[Change]) -> None:
         stopping = [str(c) for c in changes if c.effect == "stops"]
         if stopping:
             raise ReviewRequired(

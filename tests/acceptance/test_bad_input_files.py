@@ -240,9 +240,6 @@ def test_secret_looking_column_that_appears_later_is_in_no_slice(desk: Desk, dat
     assert SECRET.encode() not in landed
 
 
-@pytest.mark.xfail(
-    strict=True, reason="slices/refresh.py _snapshots: lands by the accepted routing alone, so columns_default: include takes nothing"
-)
 def test_columns_default_include_takes_a_new_column_but_no_secret(desk: Desk, database: str) -> None:
     accepted(desk, database, columns_default="include")
     run(database, f"alter table notes add column password_hash text default '{SECRET}', add column plain text default 'seen'")
