@@ -2,39 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine import lock as locks
 from engine.catalog.tables import RoutingRow, WorkspaceRow
+from engine.differences import differences as changes
 from engine.drift import drift
+from engine.errors import ConfigurationError, ReviewRequired
+from engine.names import resolve_table
+from engine.partial import with_tables
 from engine.routing import Route, Routing
 from engine.schema import Schema, TableName
 from engine.workspace import Workspace
+from engine.workspace.syntax import split_name
 from slices import routings
 from slices.installation import Installation
-from slices.judging import judged
+from slices.judging import judging
 from slices.landing import OpenSources, fresh_landed, land_workspace, plan_fresh
 from slices.locking import exclusive
+from slices.pairs import Pairs, pairs_of
 from slices.partition import Verdicts
+from slices.progress import Progress, Silent, Stages
+from slices.record import keep
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A routing, the schema it was made from, and its verdicts on a landed snapshot."""
+    """A routing, the schema it was made from, its verdicts on a landed snapshot, and what its owner edges say two by two.
+
+    `accepted` is the routing that counts so far, or None.
+    """
 
     workspace: WorkspaceRow
     schema: Schema
     routing: Routing
     verdicts: dict[TableName, Verdicts]
+    pairs: dict[TableName, Pairs]
+    accepted: Routing | None = None
 
-    def rows(self) -> list[dict[str, Any]]:
-        """A row per table, open decisions first; all counts but copies add up to rows."""
-        ordered = sorted(
+    def ordered(self) -> list[Route]:
+        """The routes, open decisions first, excluded tables last."""
+        return sorted(
             self.routing.routes.values(), key=lambda r: (r.review is None, r.kind == "excluded", str(self.routing.names[r.table]))
         )
-        return [self._row(r.table) for r in ordered]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per table, in that order; all counts but copies add up to rows."""
+        return [self._row(r.table) for r in self.ordered()]
 
     def _row(self, table: TableName) -> dict[str, Any]:
         route = self.routing.routes[table]
@@ -59,24 +75,34 @@ def _evidence(route: Route) -> str:
     return "; ".join([route.reason, *found])
 
 
-def review(installation: Installation, workspace: Workspace, say: Callable[[str], None] = lambda text: None) -> Review:
-    """Plans the routing and judges the newest landed snapshot by it; lands one where none under an hour old fits.
+def review(installation: Installation, workspace: Workspace, progress: Progress | None = None) -> Review:
+    """Plans the routing and judges the newest landed snapshot by it; lands one where none under an hour old fits. What was found is
+    kept in the catalog, for whoever shows it.
 
     Raises Busy where a refresh is at work: it would sweep what is landed here.
     """
+    told: Progress = progress or Silent()
+    stages = Stages(told)
     row = routings.workspace_row(installation, workspace)
     with exclusive(installation.home.workspace(row.id).lock):
         before = _accepted_routing(installation, workspace, row)
+        told.stage("look")
         with OpenSources(installation, workspace) as sources:
             schema, routing = plan_fresh(sources, workspace, before, look=True)
             routing = _taken(routing)
             snapshots = fresh_landed(installation, row, workspace, routing)
             if snapshots is None:
-                say("landing a snapshot …")
-                snapshots = land_workspace(installation, row, sources, schema, routing)
-        with judged(installation, row.id, routing, snapshots) as (partition, _):
-            verdicts = partition.verdicts()
-    return Review(row, schema, routing, verdicts)
+                with stages.stage("extract"):
+                    snapshots = land_workspace(installation, row, sources, schema, routing, told.step)
+                    stages.rows = sum(t.rows for s in snapshots for t in s.tables)
+        with stages.stage("judge"):
+            with judging(installation, row.id, routing, snapshots, lambda table: told.step(table, 0, None)) as work:
+                verdicts = work.partition.verdicts()
+                pairs = pairs_of(work.connection, routing, work.judge, lambda table: told.step(f"pairs of {table}", 0, None))
+            stages.rows = sum(v.rows for v in verdicts.values())
+        found = Review(row, schema, routing, verdicts, pairs, before)
+        keep(installation, workspace.workspace, found)
+    return found
 
 
 def _accepted_routing(installation: Installation, workspace: Workspace, row: WorkspaceRow) -> Routing | None:
@@ -109,20 +135,42 @@ def accept_review(installation: Installation, workspace: Workspace, found: Revie
     return routings.accept(installation, workspace, found.workspace, found.routing, found.verdicts, by)
 
 
-def differences(installation: Installation, workspace: Workspace, found: Review) -> list[str]:
-    """What accepting would change: drift of the source, and routes or columns that the workspace file now gives otherwise."""
-    before = _accepted_routing(installation, workspace, found.workspace)
-    if before is None:
+def accept_tables(installation: Installation, workspace: Workspace, found: Review, tables: Sequence[str], by: str) -> RoutingRow:
+    """Makes the reviewed routes and columns of these tables count; the others keep what was accepted before, their shares too.
+
+    Raises ConfigurationError where a name is no table's, ReviewRequired where nothing was accepted before, where the lock file and the
+    catalog differ, or where a table cannot be accepted alone (`engine.partial`).
+    """
+    named = [_named(found, table) for table in tables]
+    accepted = routings.accepted(installation, workspace, found.workspace)
+    if accepted is None:
+        raise ReviewRequired(
+            "No routing has been accepted yet, so no table can be accepted alone.", hint="slicehouse routes --accept", code="accept_partial"
+        )
+    row, lock = accepted
+    routing = with_tables(locks.routing_of(lock), found.routing, named)
+    verdicts = {t: v for t, v in found.verdicts.items() if t in named}
+    return routings.accept(installation, workspace, found.workspace, routing, verdicts, by, kept=(row, lock))
+
+
+def find_table(found: Review, name: str) -> Route:
+    """The route of the table that a name means. Raises ConfigurationError."""
+    return found.routing.routes[_named(found, name)]
+
+
+def _named(found: Review, name: str) -> TableName:
+    shown = {str(n): t for t, n in found.routing.names.items()}
+    if name in shown:
+        return shown[name]
+    try:
+        return resolve_table(found.schema, split_name(name))
+    except (LookupError, ValueError) as error:
+        raise ConfigurationError(f"{error}.", hint="slicehouse routes lists the tables.") from None
+
+
+def differences(found: Review) -> list[str]:
+    """What accepting would change: drift of the source, and routes, edges, rules and columns that come out otherwise now."""
+    if found.accepted is None:
         return ["No routing has been accepted yet."]
-    lines = [f"{c.effect}: {c}" for c in drift(before, found.schema)]
-    for name, route in found.routing.routes.items():
-        old = before.routes.get(name)
-        if old is not None and (old.kind, old.edges, old.joins) != (route.kind, route.edges, route.joins):
-            lines.append(f"route: {name.table}: {old.kind} → {route.kind}")
-        known = {c.name: c.treatment for c in old.columns} if old else {}
-        lines += [
-            f"column: {name.table}.{c.name}: {known[c.name]} → {c.treatment}"
-            for c in route.columns
-            if c.name in known and known[c.name] != c.treatment
-        ]
-    return lines
+    drifted = [f"{c.effect}: {c}" for c in drift(found.accepted, found.schema)]
+    return [*drifted, *changes(found.accepted, found.routing)]

@@ -61,12 +61,25 @@ def read_lock_file(workspace: Workspace) -> Lock | None:
 
 
 def accept(
-    installation: Installation, workspace: Workspace, row: WorkspaceRow, routing: Routing, verdicts: Mapping[TableName, Verdicts], by: str
+    installation: Installation,
+    workspace: Workspace,
+    row: WorkspaceRow,
+    routing: Routing,
+    verdicts: Mapping[TableName, Verdicts],
+    by: str,
+    kept: tuple[RoutingRow, Lock] | None = None,
 ) -> RoutingRow:
-    """Makes a routing count: in the catalog, and as the lock beside the workspace file where there is one."""
+    """Makes a routing count: in the catalog, and as the lock beside the workspace file where there is one.
+
+    `kept` is the accepted routing before, whose quarantined shares and counts of everybody's rows stay for tables without a verdict here.
+    """
     shares = {t: round(100 * v.quarantined / v.rows + 0.49999) if v.rows else 0 for t, v in verdicts.items()}
+    everybody: dict[str, Any] = {str(t): v.shared for t, v in verdicts.items() if routing.routes[t].unassigned}
+    if kept is not None:
+        shares = {t: share for t, share in locks.shares_of(kept[1]).items() if t not in verdicts} | shares
+        judged = {str(t) for t in verdicts}
+        everybody = {t: n for t, n in kept[0].everybody.items() if t not in judged} | everybody
     lock = locks.make_lock(workspace.workspace, routing, by=by, at=rfc3339(installation.clock()), shares=shares)
-    everybody = {str(t): v.shared for t, v in verdicts.items() if routing.routes[t].unassigned}
     saved = save(installation, row, lock, everybody=everybody, by=by)
     if workspace.path.is_file():
         part = workspace.lock_path.with_suffix(".part")

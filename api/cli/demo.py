@@ -135,7 +135,7 @@ def _refreshed(installation: Installation, workspace: Workspace) -> None:
 
     row = routings.workspace_row(installation, workspace)
     if routings.accepted(installation, workspace, row) is None:
-        accept_review(installation, workspace, review(installation, workspace, say), "demo")
+        accept_review(installation, workspace, review(installation, workspace, Lines()), "demo")
     done = refresh(installation, workspace, progress=Lines())
     say(f"{done.built} tenants built, {done.unchanged} unchanged, {done.failed} failed, {done.quarantined} rows in quarantine")
 
