@@ -131,6 +131,8 @@ def newest_snapshots(
 
 
 def stale_snapshots(session: Session, workspace_id: str, keep: list[str], now: datetime) -> list[SnapshotRow]:
-    """Snapshots that nothing needs: not in `keep`, and used already or older than an hour."""
-    rows = session.scalars(select(SnapshotRow).where(SnapshotRow.workspace_id == workspace_id, SnapshotRow.state != "removed"))
-    return [r for r in rows if r.id not in keep and (r.state != "landed" or r.landed_at < now - timedelta(hours=1))]
+    """Snapshots that nothing needs: not in `keep`, and used already, older than an hour, or older than what is kept: they may hold
+    in clear what has been masked since."""
+    rows = session.scalars(select(SnapshotRow).where(SnapshotRow.workspace_id == workspace_id, SnapshotRow.state != "removed")).all()
+    limit = max([now - timedelta(hours=1), *(r.landed_at for r in rows if r.id in keep)])
+    return [r for r in rows if r.id not in keep and (r.state != "landed" or r.landed_at < limit)]

@@ -170,7 +170,7 @@ ONE_BUCKET = replaced(slices.refresh, "make_buckets", lambda real: lambda number
 ORPHAN = f"hit IS NULL THEN {-Reason.ORPHAN}"
 MUTATIONS = [
     # ── joins and answers of an edge
-    Mutation("a condition of a join of two columns is dropped", replaced(sql.Ask, "join", _first_key_only)),
+    Mutation("a condition of a join of two columns is dropped", replaced(sql.Ask, "join", _first_key_only), seen_by="accounting"),
     Mutation("an outer join is made inner", said(sql.Ask, "join", ("LEFT JOIN", "JOIN")), seen_by="accounting"),
     Mutation("an abstention is a vote for the first tenant", said(sql.Ask, "answer", ("IS NULL) THEN NULL", "IS NULL) THEN 0"))),
     Mutation("an orphan abstains", said(sql.Ask, "answer", (ORPHAN, "hit IS NULL THEN NULL"))),
