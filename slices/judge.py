@@ -89,6 +89,13 @@ class Judge:
     def _stored_expressions(self, table: TableName) -> list[str]:
         return [self._expression(table, key) for key in self._keys[table]]
 
+    def tenant_key_forms(self) -> list[str]:
+        """The expressions by which tenants' keys are compared where the routing normalises them."""
+        tenant = self._routing.tenant
+        leading = [e for e in self._edges if e.parent == tenant.table and e.parent_columns == (tenant.key,)]
+        modes = {m for e in leading for m in self._modes(e) if m in ("lower", "rtrim", "lower_rtrim")}
+        return [self._expression(tenant.table, (tenant.key, mode)) for mode in sorted(modes)]
+
     def _when(self, edge: Edge) -> str | None:
         """Whether a child's row is of the type that the edge is for."""
         return sql.is_type(self._as_text(edge.child, edge.when[0]), edge.when[1]) if edge.when else None

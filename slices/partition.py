@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from engine import sql as quoting
 from engine.duck import Connection
-from engine.errors import ReviewRequired, WorkFailed
+from engine.errors import ConfigurationError, ReviewRequired, WorkFailed
 from engine.graph import Edge
 from engine.infer import sql as evidence
 from engine.infer.evidence import Inclusion
@@ -96,6 +96,9 @@ class Partition:
         shown = columns[tenant.name].landed if tenant.name in columns else key
         rows = self._db.execute(sql.tenant_rows(table.number, key, shown)).fetchall()
         check_tenant_keys(tenant.table.table, tenant.key, [row[1] for row in rows])
+        for form in self._judge.tenant_key_forms():
+            same = self._db.execute(sql.equal_keys(table.number, key, form)).fetchall()
+            check_normalised(tenant.table.table, tenant.key, [row[0] for row in same])
         keys = {t: key for t, key, _, _ in rows}
         above = {t: keys[parent] for t, parent in self._db.execute(sql.tenant_parents()).fetchall()}
         return [TenantRow(t, key, name or key, filtered, above.get(t)) for t, key, name, filtered in rows]
@@ -338,6 +341,17 @@ def make_buckets(numbers: Iterable[int], rows: Callable[[int], int], count: int)
         buckets[-1].append(number)
         filled += weight
     return buckets
+
+
+def check_normalised(table: str, column: str, same: Sequence[Sequence[str]]) -> None:
+    """Raises ConfigurationError where `normalise:` makes the keys of two tenants one."""
+    if same:
+        shown = "; ".join(" and ".join(repr(k) for k in keys[:3]) for keys in same[:3]) + (" …" if len(same) > 3 else "")
+        raise ConfigurationError(
+            f"{table}.{column}: normalise makes the keys of different tenants equal: {shown}.",
+            hint="Take normalise: from this key's relationships, or choose another key: tenants: {key: …}.",
+            code="tenant_key_equal",
+        )
 
 
 def check_tenant_keys(table: str, column: str, keys: Sequence[str | None]) -> None:

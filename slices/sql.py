@@ -166,6 +166,11 @@ def tenant_parents() -> str:
     )
 
 
+def equal_keys(number: int, key: str, form: str) -> str:
+    """Keys (as text) that are the same in that form, one list a form."""
+    return f"SELECT list(CAST({key} AS VARCHAR) ORDER BY ord) FROM l{number} WHERE {form} IS NOT NULL GROUP BY {form} HAVING count(*) > 1 ORDER BY 1"
+
+
 def straight(number: int, own: str, asks: Sequence[Ask | Doubt], keys: Sequence[str]) -> str:
     """v{n} by straight edges alone: one distinct vote and no fault is owned; a fault or two votes is quarantined; else undecided."""
     answers = ", ".join(f"{a.answer} AS a{i}" for i, a in enumerate(asks))
