@@ -22,6 +22,7 @@ _TAGS = {
     "data": "The caller's own data",
     "me": "Who asks",
     "tenants": "Tenants of a workspace",
+    "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",
     "health": "Whether it lives, serves, and how it does",
 }
@@ -30,8 +31,9 @@ _SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, where Authorization is taken"},
 }
 _HEADERS = {
-    "X-Tenant-ID": "Which tenant: tn_… or its key. A scope of one tenant leaves it out.",
-    "X-Workspace-ID": "Which workspace, where the principal has several.",
+    "X-Tenant-ID": "Which tenant: tn_… or its key, percent-encoded as UTF-8 like in a path (decoded once: a % is %25, a blank at an end %20), "
+    "with key: before it where it begins with tn_ or key:, or is empty, . or .. . A scope of one tenant leaves it out.",
+    "X-Workspace-ID": "Which workspace, where the principal has several: its id or slug, percent-encoded too.",
     "X-Request-Id": "1 to 64 of A-Z a-z 0-9 . _ -; comes back, or one is made.",
 }
 

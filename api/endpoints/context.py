@@ -12,6 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 
@@ -181,6 +182,12 @@ def principal_of(request: Request, *, again: bool = False) -> Principal:
     return found
 
 
+def named_by(request: Request, header: str) -> str | None:
+    """What a header names, percent-decoded once and read as UTF-8, as names in a path are; None where it is not there."""
+    value = request.headers.get(header)
+    return None if value is None else unquote_to_bytes(value.encode("latin-1")).decode(errors="replace")
+
+
 async def enter(request: Request) -> None:
     """Before every call of `/v1`: a credential, then no parameter that the call does not know."""
     principal_of(request)
@@ -219,7 +226,7 @@ def entered(request: Request, ws: str, needed: str, *, again: bool = False) -> E
 def asked(request: Request, permission: str) -> Asked:
     """Principal, then workspace, then tenant, then its current version: each step may refuse."""
     timing, context, principal = Timing(), context_of(request), principal_of(request)
-    named = request.headers.get("x-workspace-id"), request.headers.get("x-tenant-id")
+    named = named_by(request, "x-workspace-id"), named_by(request, "x-tenant-id")
 
     def decide() -> tuple[tuple[WorkspaceRow, TenantRow, SliceRef, VersionRow], None]:
         workspace = workspace_of(context.installation, principal, named[0])

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from api.control.access import workspace_of
-from api.endpoints.context import context_of, enter, permission, principal_of
+from api.endpoints.context import context_of, enter, named_by, permission, principal_of
 from api.endpoints.shapes import Me
 from engine.catalog.tables import TenantRow
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["me"], dependencies=[Depends(enter)])
 def get_me(request: Request) -> dict[str, Any]:
     """Principal, scope, permissions, tenant."""
     principal, installation = principal_of(request), context_of(request).installation
-    workspace = workspace_of(installation, principal, request.headers.get("x-workspace-id")) if principal.workspace_id else None
+    workspace = workspace_of(installation, principal, named_by(request, "x-workspace-id")) if principal.workspace_id else None
     with installation.catalog.read() as session:
         tenant = session.get(TenantRow, principal.tenant_id) if principal.tenant_id else None
     return {

@@ -76,7 +76,7 @@ export class Api {
 
   async fetch(path, { body, signal, accept }) {
     const headers = { Authorization: `Bearer ${this.key}`, Accept: accept };
-    if (this.tenant) headers["X-Tenant-ID"] = this.tenant;
+    if (this.tenant) headers["X-Tenant-ID"] = encodeURIComponent(this.tenant);
     if (body) headers["Content-Type"] = "application/json";
     let response;
     try {
