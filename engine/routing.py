@@ -15,6 +15,7 @@ from typing import Literal
 from engine.columns import ColumnPlan
 from engine.graph import Edge, Guard, reached
 from engine.infer.actors import is_person
+from engine.infer.polymorphic import pairs
 from engine.infer.words import same_word, words_of
 from engine.names import SliceName
 from engine.schema import Schema, TableName
@@ -320,6 +321,10 @@ class _OwnerGraph:
         if weak:
             best = max(weak, key=lambda e: e.confidence)
             return f"{best.label} was found by its name alone, with confidence {best.confidence:.2f}: accept it with via: {_spelled(best)}"
+        types = [p for p in pairs(self.schema[table]) if not any(e.when for e in own)]
+        if types:
+            kind, id_ = types[0]
+            return f'{id_} points at what {kind} says: relationships: - "{table.table}.({kind}, {id_}) -> {{Type: table.id, …}}" says where'
         waiting = [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
         if waiting:
             return f"waits for the decision on {waiting[0].parent.table}"

@@ -30,6 +30,10 @@ class SampledTables:
         """The edges with what samples say of them; an edge whose tables cannot be read stays as it is."""
         return [self._weighed(e) for e in edges]
 
+    def values(self, table: TableName, column: str) -> list[str]:
+        """The distinct values of a sample, sorted."""
+        return sorted(set(self._sample(table, column)))
+
     def suggested(self, hints: Iterable[Edge]) -> list[Edge]:
         """Of faint hints, those whose samples are exactly the keys of a small table."""
         found = []

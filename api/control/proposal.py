@@ -16,6 +16,8 @@ from engine.columns import looks_personal, looks_secret
 from engine.errors import ConfigurationError
 from engine.graph import Edge, declared_edges, with_roles
 from engine.infer.find import hints, infer
+from engine.infer.naming import named_tables
+from engine.infer.polymorphic import meant, pairs
 from engine.names import resolve_table
 from engine.routing import Route, TablePlan, TenantKey, is_sure, route_tables
 from engine.schema import Schema, Table, TableName
@@ -84,15 +86,16 @@ def propose(url: str, tenant_table: str | None, output: Path, sample: int = ROWS
         choice = _named(schema, tenant_table) if tenant_table is not None else _likeliest(schema, likely)
         tenant = choice.tenant
         found = infer(schema, declared, tenant.table)
+        samples = SampledTables({"app": snapshot}, schema, sample)
         if sample > 0:
-            samples = SampledTables({"app": snapshot}, schema, sample)
             found = samples.weigh(found)
             found += samples.suggested(hints(schema, [*declared, *found]))
+        types = _types(schema, samples if sample > 0 else None)
     edges = with_roles([*declared, *found])
     plans = _plans(schema, edges, tenant)
     routes = route_tables(schema, edges, tenant, plans)
     shown = "${SLICEHOUSE_SOURCE_URL}" if _has_password(url) else url
-    text = _render(shown, schema, choice, plans, routes, output, edges)
+    text = _render(shown, schema, choice, plans, routes, output, [*_relationship_lines(schema, edges, types)])
     counts: dict[str, int] = {}
     for route in routes.values():
         counts[route.kind] = counts.get(route.kind, 0) + 1
@@ -230,7 +233,7 @@ def _render(
     plans: dict[TableName, TablePlan],
     routes: dict[TableName, Route],
     output: Path,
-    edges: Sequence[Edge],
+    relationships: Sequence[str],
 ) -> str:
     tenant = choice.tenant
     slug = re.sub(r"[^a-z0-9]+", "-", output.resolve().parent.name.lower()).strip("-") or "workspace"
@@ -250,7 +253,7 @@ def _render(
         *(f"  # or {_line(other)}" for other in choice.others),
         f"  key: {_quoted(tenant.key)}",
         *([f"  name: {_quoted(tenant.name)}"] if tenant.name else []),
-        *_relationship_lines(schema, edges),
+        *relationships,
         "tables:" if plans else "tables: {}",
     ]
     for name, plan in sorted(plans.items()):
@@ -268,16 +271,35 @@ def _render(
     return "\n".join([*lines, "dashboards: dashboards/*.yaml", ""])
 
 
-def _relationship_lines(schema: Schema, edges: Sequence[Edge]) -> list[str]:
+def _types(schema: Schema, samples: SampledTables | None) -> list[str]:
+    """A line for every polymorphic pair: its types as a sample has them, and the tables that they name."""
+    tables = named_tables(schema)
+    lines = []
+    for table in schema:
+        for kind, id_ in pairs(table) if table.readable else ():
+            values = samples.values(table.name, kind) if samples is not None else []
+            named = meant(values, tables)
+            shown = ", ".join(
+                f"{json.dumps(v)}: {'none' if to is None else f'{_name(to[0], schema)}.{_part(to[1])}'}"
+                for v, to in sorted(named.items())[:20]
+            )
+            lines.append(f"{_name(table.name, schema)}.({_part(kind)}, {_part(id_)}) -> {{{shown or 'Type: table.id'}}}")
+    return lines
+
+
+def _relationship_lines(schema: Schema, edges: Sequence[Edge], types: Sequence[str]) -> list[str]:
     """What was found and not declared: the sure ones to know of, the others to take or to leave."""
     found = [e for e in edges if e.origin == "inferred"]
-    if not found:
+    if not found and not types:
         return []
     sure = [e for e in found if is_sure(e)]
     weak = [e for e in found if not is_sure(e)]
     lines = ["# Relationships that nobody declared, found by names and samples. routes shows them; a line `not …` denies one."]
     lines += [f"#   {_line(_edge(e, schema))}   # {_line(e.evidence)}" for e in sure]
-    lines += ["relationships: []   # to take one of these, move it under relationships:"] if weak else []
+    lines += ["relationships: []   # to take one of these, move it under relationships:"] if weak or types else []
+    lines += [
+        f"  # - {_line(_quoted(t))}   # a column that points at what another says; none: such rows have no owner by it" for t in types
+    ]
     lines += [f"  # - {_line(_quoted(_edge(e, schema)))}   # {e.confidence:.2f}: {_line(e.evidence)}" for e in weak]
     return lines
 

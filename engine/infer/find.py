@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from engine.graph import Edge
 from engine.infer.actors import is_a_role, is_person, means_a_person, says_by_whom
 from engine.infer.naming import Named, by_last_word, is_generic, is_key_like, named_tables, presumed_key
+from engine.infer.polymorphic import pairs
 from engine.infer.vocabulary import (
     ABOVE,
     BASE,
@@ -104,7 +105,7 @@ class _Finder:
         self.spread = Counter(c.name for n in self.tables.values() for c in n.table.columns)
         self.entities = {form for n in self.tables.values() for form in joined(n.bare)}
         self.bare_style = self._points_without_marker() >= max(5, len(self.tables) // 5)
-        self.pairs = {(t.name, c) for t in self.tables.values() for c in _polymorphic_ids(t)}
+        self.pairs = {(t.name, c) for t in self.tables.values() for _, c in pairs(t.table)}
 
     def _points_without_marker(self) -> int:
         """How many integer columns are named like a table, and like nothing else."""
@@ -472,13 +473,3 @@ def _modules(tables: Iterable[Named]) -> set[str]:
         if len(named.bare) > 1:
             firsts[named.bare[0]] = firsts.get(named.bare[0], 0) + 1
     return {word for word, count in firsts.items() if count > 1}
-
-
-def _polymorphic_ids(named: Named) -> set[str]:
-    """The columns whose meaning hangs on a type column beside them: subject_id beside subject_type; object_id beside content_type_id."""
-    names = {words_of(c.name): c.name for c in named.table.columns}
-    found = {c for w, c in names.items() if len(w) > 1 and w[-1] in ("id", "uuid") and (*w[:-1], "type") in names}
-    found |= {c for w, c in names.items() if len(w) > 1 and w[-1] == "id" and ((*w[:-1], "model") in names or (*w[:-1], "class") in names)}
-    if ("content", "type", "id") in names:
-        found |= {c for w, c in names.items() if w in (("object", "id"), ("object", "pk"))}
-    return found
