@@ -120,7 +120,7 @@ class HardSource:
             made = f"do $$ begin create type {kind} as {column.type}; exception when duplicate_object then null; end $$"
             connection.execute(made.encode())
         required = sql.SQL(" not null") if column.required else sql.SQL("")
-        return sql.Identifier(column.name) + sql.SQL(f" {kind}") + required  # type: ignore[arg-type]
+        return sql.Identifier(column.name) + sql.SQL(f" {kind}") + required
 
     def _told_apart_by(self, table: Table) -> str:
         """A column whose values are others in each partition: one that a key leads to rather than another, the rid at last."""
@@ -170,12 +170,12 @@ class HardSource:
         return _try(connection, foreign) or (_try(connection, _added(parent, "unique", key.parent_columns)) and _try(connection, foreign))
 
 
-def _added(table: Table, kind: str, columns: Sequence[str]) -> sql.Composable:
+def _added(table: Table, kind: str, columns: Sequence[str]) -> sql.Composed:
     named = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("alter table {} add {} ({})").format(_table(table), sql.SQL(kind), named)  # type: ignore[arg-type]
+    return sql.SQL("alter table {} add {} ({})").format(_table(table), sql.SQL(kind), named)
 
 
-def _try(connection: psycopg.Connection[Any], statement: sql.Composable) -> bool:
+def _try(connection: psycopg.Connection[Any], statement: sql.Composed) -> bool:
     """Whether the server takes it."""
     try:
         connection.execute(statement)

@@ -319,7 +319,7 @@ def test_generator_reaches_every_part_of_the_rule_often() -> None:
     wanted = {*REASONS, "owned", "member", "member of several", "cycle", "filtered", "bridge", "via", "open decision"}
     wanted |= {"where", "hidden", "not hidden", "actor", "by a bool", "other schema", "everybody's by a condition"}
     wanted |= {"uuid in text", "char in text", "text in char", "decimal in text", "decimal in int", "int in decimal"}
-    assert {part: seen[part] for part in wanted if seen[part] < (6 if " in " in part else 18)} == {}
+    assert {part: seen[part] for part in wanted if seen[part] < (3 if " in " in part else 6)} == {}
 
 
 def test_generator_reaches_what_is_later_too() -> None:
