@@ -105,6 +105,7 @@ class Lock(_Strict):
     evidence: str
     timezone: str
     tenant: LockTenant
+    whole: list[str] = Field(default=[], description="keys of the tenants where each source, or the workspace, is one")
     tables: dict[str, LockTable]
 
 
@@ -125,6 +126,7 @@ def make_lock(workspace: str, routing: Routing, *, by: str, at: str, shares: Map
         evidence=digest(routing),
         timezone=routing.timezone,
         tenant=tenant,
+        whole=list(routing.whole),
         tables=dict(sorted(tables.items())),
     )
 
@@ -134,7 +136,7 @@ def routing_of(lock: Lock) -> Routing:
     tenant = TenantKey(_table(lock.tenant.table), lock.tenant.key, lock.tenant.name, lock.tenant.parent, lock.tenant.rollup)
     routes = {_table(name): _route(_table(name), table) for name, table in lock.tables.items()}
     names = {_table(name): _slice_name(table.name) for name, table in lock.tables.items()}
-    return Routing(tenant, routes, names, lock.timezone)
+    return Routing(tenant, routes, names, lock.timezone, tuple(lock.whole))
 
 
 def shares_of(lock: Lock) -> dict[TableName, int]:
@@ -152,6 +154,7 @@ def digest(routing: Routing) -> str:
     }
     tenant = routing.tenant
     who = [_written(tenant.table), tenant.key, tenant.name, *([tenant.parent, tenant.rollup] if tenant.parent else [])]
+    who += [list(routing.whole)] if routing.whole else []
     body = json.dumps([facts, routing.timezone, *who], sort_keys=True)
     return "sha256:" + sha256(body.encode()).hexdigest()
 

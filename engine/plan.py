@@ -9,8 +9,8 @@ from engine.columns import ColumnPlan, Normalise, Treatment, looks_secret, maske
 from engine.errors import Problem, WorkspaceFileError
 from engine.graph import Edge, Guard, configured_edge, declared_edges, merge_edges, polymorphic_edges, with_actors, with_roles
 from engine.infer.find import infer
-from engine.names import column_names, resolve_column, resolve_columns, resolve_table, slice_names
-from engine.routing import Route, Routing, TablePlan, TenantKey, is_sure, route_tables
+from engine.names import SliceName, column_names, resolve_column, resolve_columns, resolve_table, slice_names
+from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, is_sure, route_tables
 from engine.schema import Column, Schema, Table, TableName
 from engine.types import canonical_type, comparable, key_class
 from engine.workspace import TableConfig, Workspace
@@ -64,6 +64,8 @@ class _Planner:
         self._guards: dict[TableName, list[Guard]] = {}
 
     def routing(self) -> Routing:
+        if self.workspace.tenants.is_whole:
+            return self._whole()
         tenant = self._tenant()
         self._finish()
         assert tenant is not None
@@ -85,6 +87,43 @@ class _Planner:
         self._finish()
         listed = self.workspace.sources[tenant.table.source].schemas
         return Routing(tenant, routes, slice_names(self.schema, tenant.table, listed), self.workspace.timezone)
+
+    # ── whole sources ──
+
+    def _whole(self) -> Routing:
+        """Every table whole: of its source's tenant, or of the only one. A name in the file means that table of every source."""
+        each = self.workspace.tenants.each is not None
+        sources = sorted(self.workspace.sources)
+        parts = [Schema.of([t for t in self.schema if t.name.source == s]) for s in sources] if each else [self.schema]
+        routes: dict[TableName, Route] = {}
+        names: dict[TableName, SliceName] = {}
+        said: list[list[tuple[Path_, str]]] = []
+        for part in (p for p in parts if p.tables):
+            self.schema, self._problems = part, []
+            treatments = self._treatments()
+            plans = dict(pair for path, config in self.workspace.tables.items() if (pair := self._table_plan(path, config, [])))
+            for table in part:
+                route = self._whole_route(table, plans.get(table.name, TablePlan()))
+                routes[table.name] = replace(route, columns=self._columns(route, treatments, {}, NO_TABLE))
+            said.append(self._problems)
+            first = next(iter(part)).name
+            names |= slice_names(part, first, self.workspace.sources[first.source].schemas)
+        self._problems = [p for p in said[0] if all(p in other for other in said)] if said else []
+        self._finish()
+        return Routing(NO_TABLE, routes, names, self.workspace.timezone, tuple(sources) if each else (self.workspace.workspace,))
+
+    def _whole_route(self, table: Table, plan: TablePlan) -> Route:
+        if plan.shared or plan.through or plan.via or plan.unassigned:
+            self._problem(
+                ("tables",), f"{table.name.table}: where a source is a tenant its tables are whole; excluded, where, soft_delete, hides"
+            )
+        if plan.excluded:
+            return Route(table.name, "excluded", "excluded in the workspace file")
+        if not table.readable:
+            return Route(table.name, "excluded", "it may not be read")
+        return Route(
+            table.name, "whole", f"all of {table.name.source}", where=plan.where, soft_delete=plan.soft_delete, hides=plan.hides,
+        )  # fmt: skip
 
     # ── problems ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -120,15 +120,27 @@ class TenantKey:
     rollup: bool = False
 
 
+NO_TABLE = TenantKey(TableName("slicehouse", "slicehouse", "tenants"), "key")
+
+
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The routes of all tables of a workspace, and what the tables are called inside a slice."""
+    """The routes of all tables of a workspace, and what the tables are called inside a slice.
+
+    `whole` are the keys of the tenants where tenants are no rows: the sources' names, or the workspace's; `tenant` is `NO_TABLE` then.
+    """
 
     tenant: TenantKey
     routes: Mapping[TableName, Route]
     names: Mapping[TableName, SliceName]
     timezone: str = "UTC"
-    views: Mapping[str, str] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+
+    def tenant_of(self, table: TableName) -> int | None:
+        """The number of the one tenant that a table is whole of; None where its rows are judged, or everybody's."""
+        if not self.whole or self.routes[table].kind != "whole":
+            return None
+        return self.whole.index(table.source) if table.source in self.whole else 0
 
     @property
     def written(self) -> list[Route]:

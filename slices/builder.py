@@ -85,9 +85,9 @@ def _one_by_one(task: BuildTask) -> Iterator[Built]:
 
 def _build(connection: duck.Connection, task: BuildTask, rows: _BucketRows, tenant: TaskTenant) -> Built:
     try:
-        counts = build_slice(
-            connection, tenant.path, task.tables, {t.number: rows.parts(t, tenant.number) for t in task.tables}, task.style, tenant.facts
-        )
+        tables = [t for t in task.tables if t.only in (None, tenant.number)]
+        style = task.style.of(tenant.number)
+        counts = build_slice(connection, tenant.path, tables, {t.number: rows.parts(t, tenant.number) for t in tables}, style, tenant.facts)
         size = tenant.path.stat().st_size
         return Built(tenant=tenant.tenant, version=tenant.version, bytes=size, sha256=file_digest(tenant.path), rows=counts)
     except SlicehouseError as error:

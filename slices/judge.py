@@ -116,6 +116,9 @@ class Judge:
         """Judges all tables; afterwards no row is undecided."""
         for table in self.tables.values():
             self._db.execute(sql.create_view(f"l{table.number}", table.landed.paths))
+        if self._routing.whole:
+            self._take_whole()
+            return
         tenant = self.tables[self._routing.tenant.table]
         self._judge_tenants(tenant)
         judged = [t for t in self.tables if self.tables[t].route.is_judged and t != self._routing.tenant.table]
@@ -126,6 +129,13 @@ class Judge:
             self._db.execute(sql.shared_table(shared.number, self._own(shared)))
             self._db.execute(sql.places_view(shared.number, is_member=False))
         self._place(tenant)
+
+    def _take_whole(self) -> None:
+        """Every table is one tenant's: nothing is asked."""
+        for name, table in self.tables.items():
+            self._db.execute(sql.whole_table(table.number, self._own(table), self._routing.tenant_of(name) or 0))
+            self._db.execute(sql.places_view(table.number, is_member=False))
+            self._db.execute(sql.output_view(table.number, is_member=False, rolls_up=False))
 
     # ── where rows are in the end ─────────────────────────────────────────────────────────────────────────────────────
 

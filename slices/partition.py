@@ -88,6 +88,8 @@ class Partition:
 
     def _read_tenants(self) -> list[TenantRow]:
         """The tenants in the order of their numbers. Raises ReviewRequired for an empty table, NULL or duplicate keys."""
+        if self.routing.whole:
+            return [TenantRow(i, key, key, False, None) for i, key in enumerate(self.routing.whole)]
         tenant = self.routing.tenant
         table = self._judge.tables[tenant.table]
         columns = {c.name: c for c in table.landed.table.columns}

@@ -166,6 +166,7 @@ class BuildPlan:
                 ],
             )
             for r in routing.written
+            if routing.tenant_of(r.table) in (None, number)
         }
         return Manifest(
             version=built.version, workspace=work.row.id, tenant=tenant.id, tenant_key=tenant.key, tenant_name=self.names[number], run=work.run_id, as_of=work.as_of,

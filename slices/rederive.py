@@ -73,6 +73,9 @@ class Rederivation:
         self._routing, self._landed, self._where, self._everybody = routing, landed, where, everybody or {}
         self.tables: dict[TableName, Derived] = {}
         self._routes = {n: r for n, r in routing.routes.items() if r.is_judged}
+        if routing.whole:
+            self._derive_whole()
+            return
         self._derive_tenants()
         for group in self._order():
             self._derive_group(group)
@@ -122,6 +125,14 @@ class Rederivation:
             rows = rows.with_columns(filtered=pl.col("filtered") | pl.col("ord").is_in(out.implode()))
         return rows.with_columns(state=pl.lit(_OPEN, pl.Int8), t=pl.lit(None, pl.Int32))
 
+    def _derive_whole(self) -> None:
+        """All rows of a table are its source's tenant's, or the only one's."""
+        for name, route in self._routing.routes.items():
+            if route.is_written:
+                keys = self._routing.whole
+                number = keys.index(name.source) if name.source in keys else 0
+                self.tables[name] = Derived(self._start(route).with_columns(state=pl.lit(_OWNED, pl.Int8), t=pl.lit(number, pl.Int32)))
+
     def _derive_tenants(self) -> None:
         route = self._routing.routes[self._routing.tenant.table]
         rows = self._start(route).sort("ord").drop("t").with_row_index("t").with_columns(pl.col("t").cast(pl.Int32))
@@ -161,12 +172,13 @@ class Rederivation:
         return text.str.strip_chars_end(" ") if key_class(found.type, found.source_type) == "char" else text
 
     def _doubtful(self, name: TableName) -> pl.DataFrame:
-        """ord of rows with an id whose type nobody knows, in the form of answers."""
+        """ord of rows whose type nobody knows, or whose id has none, in the form of answers."""
         parts = [pl.DataFrame(schema={"ord": pl.Int64})]
         for guard in self._routes[name].guards:
             id_ = self._landed[name].table.column(guard.id_column).landed
             rows = self._scan(name, pl.col(id_).is_not_null().alias("has_id"), self._text(name, guard.type_column).alias("type"))
-            parts.append(rows.filter(pl.col("has_id") & ~pl.col("type").is_in(list(guard.known)).fill_null(False)).select("ord"))
+            unknown = ~pl.col("type").is_in(list(guard.known))
+            parts.append(rows.filter(pl.when(pl.col("type").is_null()).then("has_id").otherwise(unknown)).select("ord"))
         return pl.concat(parts).select("ord", gone=pl.lit(False), says=pl.lit("fault"), t=pl.lit(None, pl.Int32))
 
     def _answers(self, edge: Edge, child: pl.DataFrame) -> pl.DataFrame:

@@ -39,7 +39,7 @@ from slices.publish import Decision, Verified, publish, sweep
 from slices.rederive import Rederivation
 from slices.store import LocalStore
 from slices.style import slice_facts, slice_style, task_tables
-from slices.task import BuildTask, Built, TaskTenant
+from slices.task import BuildTask, Built, TaskPanel, TaskTable, TaskTenant, TaskView
 from slices.verify import SliceFile, prove
 from slices.views import task_views, view_facts
 
@@ -289,10 +289,7 @@ class _Refresh:
             self.stages.rows = sum(prints.rows_of(n) for n in plan.build)
         with self.stages.stage("build"):
             tables = task_tables(self.routing, partition, shared)
-            views, notes = task_views(self.views, self.routing, tables)
-            panels, more = task_panels(self.dashboards, tables, views, self.as_of, self.routing.timezone)
-            for note in (*notes, *more):
-                self._note(note)
+            views, panels = self._statements(tables)
             style = slice_style(self.routing, self.workspace, partition, settings, views, panels)
             tasks = [
                 BuildTask(
@@ -312,6 +309,22 @@ class _Refresh:
             for path in bucket_files.values():
                 path.unlink()
         return {b.tenant: b for b in answers}
+
+    def _statements(self, tables: Sequence[TaskTable]) -> tuple[list[TaskView], list[TaskPanel]]:
+        """Views and panels of every slice; of each tenant's own where tenants have tables of their own."""
+        views: list[TaskView] = []
+        panels: list[TaskPanel] = []
+        for only in sorted({t.only for t in tables}, key=lambda n: -1 if n is None else n):
+            mine = [t for t in tables if t.only == only]
+            source = self.routing.whole[only] if only is not None else None
+            seen = [s for s in self.views if source is None or s.source == source or len(self.routing.whole) == 1]
+            new, notes = task_views(seen, self.routing, mine)
+            more, said = task_panels(self.dashboards, mine, new, self.as_of, self.routing.timezone)
+            views += [v.model_copy(update={"only": only}) for v in new]
+            panels += [p.model_copy(update={"only": only}) for p in more]
+            for note in (*notes, *said):
+                self._note(note if source is None else f"{source}: {note}")
+        return views, panels
 
     def _task_tenant(self, number: int, plan: BuildPlan, prints: Fingerprints, staged: Path) -> TaskTenant:
         tenant = plan.tenant_of[number]

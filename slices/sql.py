@@ -90,7 +90,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A polymorphic pair that is asked whether it knows its type: a fault where there is an id of no known type."""
+    """A polymorphic pair that is asked whether it knows its type: a fault where it does not, or an id has no type."""
 
     type: str
     id: str
@@ -102,7 +102,7 @@ class Doubt:
     def answer(self) -> str:
         """NULL or the fault."""
         listed = ", ".join(text(k) for k in self.known) or "NULL"
-        return f"CASE WHEN ({self.id}) IS NOT NULL AND (({self.type}) IN ({listed})) IS NOT TRUE THEN {-Reason.UNKNOWN_TYPE} END"
+        return f"CASE WHEN coalesce(({self.type}) NOT IN ({listed}), ({self.id}) IS NOT NULL) THEN {-Reason.UNKNOWN_TYPE} END"
 
 
 def is_type(column: str, value: str) -> str:
@@ -308,6 +308,14 @@ def apply_filtered_members(number: int) -> list[str]:
         f"UPDATE m{number} SET gone = true FROM f{number} f WHERE m{number}.ord = f.ord AND m{number}.t = f.t",
         f"UPDATE v{number} SET filtered = true FROM (SELECT ord FROM m{number} GROUP BY ord HAVING bool_and(gone)) g WHERE v{number}.ord = g.ord",
     ]
+
+
+def whole_table(number: int, own: str, tenant: int) -> str:
+    """v{n}: all rows are one tenant's, unless filtered by themselves."""
+    return (
+        f"CREATE TABLE v{number} AS SELECT ord, {own} AS own, {State.OWNED}::TINYINT AS state, {int(tenant)}::INTEGER AS t, 0::TINYINT AS reason, "
+        f"{own} AS filtered FROM l{number}"
+    )
 
 
 def shared_table(number: int, own: str) -> str:

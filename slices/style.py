@@ -36,6 +36,7 @@ def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Pat
                 columns=columns,
                 comment=item.landed.table.comment,
                 shared=shared.get(item.number),
+                only=routing.tenant_of(item.route.table),
             )
         )
     return found

@@ -24,7 +24,7 @@ class TaskColumn(_Model):
 
 
 class TaskTable(_Model):
-    """One table of every slice; `number` names it in the files. `owned` tables have tenants' rows, `shared` everybody's."""
+    """One table of every slice; `number` names it in the files; `shared` has everybody's rows; `only` is the one tenant that has it."""
 
     number: int
     schema_: str
@@ -32,6 +32,7 @@ class TaskTable(_Model):
     columns: list[TaskColumn]
     comment: str | None = None
     shared: Path | None = None
+    only: int | None = None
 
 
 class TaskTenant(_Model):
@@ -51,6 +52,7 @@ class TaskPanel(_Model):
     name: str
     parameters: list[tuple[str, str]]
     body: str
+    only: int | None = None
 
 
 class TaskView(_Model):
@@ -59,6 +61,7 @@ class TaskView(_Model):
     schema_: str
     name: str
     body: str
+    only: int | None = None
 
 
 class SliceStyle(_Model):
@@ -71,6 +74,13 @@ class SliceStyle(_Model):
     readme: list[str]
     views: list[TaskView] = []
     panels: list[TaskPanel] = []
+
+    def of(self, tenant: int) -> SliceStyle:
+        """The same with the views and panels that one tenant has."""
+        if all(v.only is None for v in self.views) and all(p.only is None for p in self.panels):
+            return self
+        views = [v for v in self.views if v.only in (None, tenant)]
+        return self.model_copy(update={"views": views, "panels": [p for p in self.panels if p.only in (None, tenant)]})
 
 
 class BuildTask(_Model):

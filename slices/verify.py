@@ -63,6 +63,7 @@ class _Table:
     own: pl.Series
     ranges: Mapping[int, tuple[int, int]]
     free: pl.Series
+    only: int | None = None
 
     def own_rows(self, number: int) -> int:
         """How many rows of its own a tenant must have."""
@@ -130,7 +131,9 @@ def _table(routing: Routing, name: TableName, landed: LandedFiles, derived: Rede
         start += rows
     place = routing.names[name]
     everywhere = hashed.join(free, on="ord", how="semi")["h"]
-    return _Table(str(place), place.schema, place.table, columns, [c.shown for c in plans], placed["h"], ranges, everywhere)
+    return _Table(
+        str(place), place.schema, place.table, columns, [c.shown for c in plans], placed["h"], ranges, everywhere, routing.tenant_of(name)
+    )
 
 
 def _hash_landed(landed: LandedFiles, columns: Sequence[LandedColumn], only: pl.DataFrame) -> pl.DataFrame:
@@ -159,13 +162,19 @@ def _prove(tables: Sequence[_Table], files: Sequence[SliceFile], timezone: str) 
 
 def _compare_files(connection: duck.Connection, tables: Sequence[_Table], files: Sequence[SliceFile]) -> dict[str, Proof]:
     found = _columns_of(connection)
-    proofs = {f.tenant: Proof(f.tenant, f.path.stem, problem=_shape_problem(tables, found.get(f.attached, {}))) for f in files}
+    proofs = {f.tenant: Proof(f.tenant, f.path.stem, problem=_shape_problem(_of(tables, f), found.get(f.attached, {}))) for f in files}
     sound = [f for f in files if proofs[f.tenant].problem is None]
     for table in tables:
-        rows = _read(connection, table, sound)
-        for file in sound:
+        having = [f for f in sound if table.only in (None, f.number)]
+        rows = _read(connection, table, having)
+        for file in having:
             _compare(table, file.number, rows.get(file.number, pl.Series(dtype=pl.UInt64)), proofs[file.tenant])
     return proofs
+
+
+def _of(tables: Sequence[_Table], file: SliceFile) -> list[_Table]:
+    """The tables that a tenant's file has."""
+    return [t for t in tables if t.only in (None, file.number)]
 
 
 _Shape = dict[tuple[str, str], list[tuple[str, str]]]

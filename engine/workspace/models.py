@@ -52,13 +52,33 @@ class ParentConfig(_Model):
 
 
 class TenantsConfig(_Model):
-    """Who a tenant is."""
+    """Who a tenant is: a row of a table; or each source (`each: source`), or the whole workspace (`single`), its tables whole."""
 
-    table: str
+    table: str = ""
+    each: Literal["source"] | None = None
+    single: bool = False
     key: str | None = None
     name: str | None = None
     parent: ParentConfig | None = None
     gone_after: str = "7d"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return {"single": True} if value == "single" else value
+
+    @model_validator(mode="after")
+    def _one(self) -> TenantsConfig:
+        if [bool(self.table), self.each is not None, self.single].count(True) != 1:
+            raise ValueError("tenants: names a table, or is {each: source}, or single")
+        if not self.table and (self.key or self.name or self.parent):
+            raise ValueError("key, name and parent are of a tenant table; where a source is a tenant, its name is the key")
+        return self
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether tenants are no rows: a source, or the workspace, is one."""
+        return not self.table
 
     @field_validator("gone_after")
     @classmethod

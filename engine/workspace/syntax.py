@@ -87,7 +87,7 @@ def parse_relationship(text: str) -> Relationship:
     return Relationship(child, parent, None, denied)
 
 
-_TYPE = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s:,"][^:,]*?(?:::[^:,]+?)*))\s*:(?!:)\s*([^,]+?)\s*(?:,|$)')
+_TYPE = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s:,"][^:,]*?(?:::[^:,]+?)*))\s*:(?!:)\s*((?:"(?:[^"]|"")*"|[^,:"])+?)\s*(?:,|$)')
 
 
 def _types(text: str) -> dict[str, ColumnsRef | None]:

@@ -51,7 +51,6 @@ def test_files_hold_what_a_hard_case_says(path: Path, tmp_path: Path) -> None:
         assert by_rid == state.slices
 
 
-@pytest.mark.xfail(strict=True, reason="a type that nobody mapped is taken for NULL where the row has no id; rules.md 1 calls it a fault")
 def test_type_that_nobody_mapped_is_a_fault_without_an_id_too(tmp_path: Path) -> None:
     pair = Polymorphic("notes", "kind", "of", (("Deal", ("deals", "id")),))
     notes = (Column("kind", "text"), Column("of", "int"), Column("org_id", "int"))
