@@ -21,7 +21,8 @@ from engine.errors import ReviewRequired, SliceUnusable
 from engine.workspace.syntax import parse_duration
 from slices.installation import Installation
 from slices.manifest import Manifest
-from slices.store import LocalStore, Store, check_file
+from slices.store import LocalStore, Store
+from slices.whole import check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,9 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
 
 
 def _require_whole(store: LocalStore, version: VersionRow) -> None:
-    """Raises ReviewRequired where the version's file is gone, of another size, or has something beside it."""
+    """Raises ReviewRequired where the version's file is gone, has something beside it, or is not byte for byte what was published."""
     try:
-        check_file(store.path(version.tenant_id, version.id), version.bytes)
+        check_whole(store.path(version.tenant_id, version.id), version.bytes, version.sha256)
     except SliceUnusable as error:
         raise ReviewRequired(
             f"That version cannot answer: {error.message}",

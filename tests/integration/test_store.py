@@ -63,6 +63,7 @@ def test_what_was_planted_beside_a_version_is_removed_with_it(store: LocalStore,
 DAMAGE: dict[str, Callable[[Path], object]] = {
     "gone": lambda path: path.unlink(),
     "short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "other bytes": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"X"),
     "company": lambda path: Path(f"{path}.wal").write_bytes(b"planted"),
 }
 
