@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.infer.vocabulary import BY, BY_THINGS, NOUNS, OWNERS, PEOPLE, ROLES, THINGS
+from engine.infer.vocabulary import BY, BY_THINGS, NOISE, NOUNS, OWNERS, PEOPLE, ROLES, THINGS
 from engine.infer.words import Words, forms, words_of
 
 
@@ -13,6 +13,8 @@ def is_person(table: str) -> bool:
     (True, False, True)
     """
     words = words_of(table)
+    while len(words) > 1 and words[-1] in NOISE:
+        words = words[:-1]
     return bool(words) and not forms(words[-1]).isdisjoint(PEOPLE)
 
 

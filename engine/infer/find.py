@@ -23,6 +23,7 @@ from engine.infer.vocabulary import (
     LIKELY,
     MARKERS,
     NO_TABLE,
+    OF_THE_SAME,
     ROLE_WORDS,
     SELF,
     SIDES,
@@ -117,6 +118,17 @@ class _Finder:
             for n in self.tables.values()
             for c in n.table.columns
         )
+
+    def by_code(self, column: Column, parent: Named) -> str | None:
+        """The unique column of a parent that is named like the end of this one: `region_code` and `regions.code`."""
+        last = words_of(column.name)[-1:]
+        for key in parent.table.unique_keys:
+            found = parent.table.column(key.columns[0]) if len(key.columns) == 1 else None
+            if found is None or found.key_class != column.key_class or found.name == (parent.key.name if parent.key else ""):
+                continue
+            if last and words_of(found.name)[-1:] == last and last[0] in WEAK_MARKERS - {"name"}:
+                return found.name
+        return None
 
     def points_at(self, child: Named, parent: Named) -> bool:
         """Whether a table has a column that is named like another: then that one does not point back without saying why."""
@@ -258,7 +270,8 @@ class _Finder:
             score -= 0.1
         if len(parent.bare) >= len(stem) and any(len(n) > 5 and n in "".join(named.words) for n in joined(parent.bare)):
             score += 0.006
-        return Match(parent, key.name, rule, self._by_marker(score, marker, stem, column, parent, rule), why)
+        code = self.by_code(column, parent) if marker == "weak" and rule == "whole" else None
+        return Match(parent, code or key.name, rule, self._by_marker(score, marker, stem, column, parent, rule), why)
 
     def _is_role(self, word: str) -> bool:
         """Whether a word before a table's name says in which role a row of it is meant, and not which other thing."""
@@ -285,6 +298,8 @@ class _Finder:
         key_words = words_of(parent.key.name) if parent.key else ()
         if marker == "strong":
             return score
+        if marker == "weak" and rule == "whole" and self.by_code(column, parent) is not None:
+            return score - 0.02
         if marker == "weak":
             same = (
                 bool(key_words) and key_words[-1] != "name" and bool(set(key_words[-1:]) & WEAK_MARKERS & set(words_of(column.name)[-1:]))
@@ -311,6 +326,12 @@ class _Finder:
         if named.key is None:
             return []
         above = is_person(named.name.table) and any(w in ABOVE for w in stem)
+        if stem[0] in OF_THE_SAME and (len(stem) == 1 or (len(stem) == 2 and stem[1] in ("to", "from", "of", "into", "against"))):
+            plain = named.key.source_type.lower() == column.source_type.lower() and (
+                column.key_class != "text" or "(" in column.source_type
+            )
+            if marker == "strong" or (len(stem) == 2 and plain):
+                return [Match(named, named.key.name, "self", 0.93, f"{column.name} is said of another row of the same table")]
         if not above and not (len(stem) == 1 and stem[0] in SELF and (marker == "strong" or column.key_class in ("integer", "uuid"))):
             return []
         why = f"{' '.join(stem)} is said of a row of the same table"
@@ -325,6 +346,8 @@ class _Finder:
             return []
         clear = len(people) == 1 or (_is_user(people[0]) and not _is_user(people[1]))
         assert people[0].key is not None
+        score = self._by_marker(0.96 if marker == "strong" else 0.93, "strong", stem, column, people[0], "person")
+        score -= 0.1 if people[0].has_part_of_key else 0.0
         why = f"{column.name} says who did it, and {people[0].name.table} is the table of people"
         return [
             Match(

@@ -47,7 +47,7 @@ ROLES = frozenset(
 # Columns that say who has something.
 OWNERS = frozenset(
     """
-    owner holder participant attendee recipient follower watcher subscriber
+    head substitute assistant owner holder participant attendee recipient follower watcher subscriber
     """.split()
 )
 
@@ -164,3 +164,11 @@ BASE = frozenset(
 
 # What is done by things, not by people: blocked_by another row.
 BY_THINGS = frozenset("blocked caused replaced superseded followed preceded covered paid backed".split())
+
+# Verbs that, before to, from, of or into, are said of another row of the same table: moved_to, variant_of.
+OF_THE_SAME = frozenset(
+    """
+    reply replied reverses reversed moved duplicated duplicate inherit inherited merged copied cloned forked variant amended split derived credit return
+    converted renewed supersedes replaces
+    """.split()
+)

@@ -103,7 +103,18 @@ def forms(word: str) -> frozenset[str]:
     ):  # fmt: skip
         if word.endswith(ending) and len(word) - len(ending) >= least:
             found.add(word[: len(word) - len(ending)] + instead)
+    if any(mark in word for mark in ("ae", "oe", "ue", "\u00e4", "\u00f6", "\u00fc")):
+        found |= {_without_umlaut(w[: -len(end)] if end and w.endswith(end) else w) for w in tuple(found) for end in ("", "er", "e")}
+    if word.endswith("en") and len(word) > 5:
+        found.add(word[:-2] + "o")
     return frozenset(found | {_SHORT.get(w, w) for w in found})
+
+
+def _without_umlaut(word: str) -> str:
+    """German plurals change the vowel: haeuser, h\u00e4user and haus are one word."""
+    for mark, plain in (("\u00e4", "a"), ("\u00f6", "o"), ("\u00fc", "u"), ("ae", "a"), ("oe", "o"), ("ue", "u")):
+        word = word.replace(mark, plain)
+    return word
 
 
 @lru_cache(maxsize=262_144)
@@ -127,7 +138,7 @@ def shortens(short: str, long: str) -> bool:
     if len(short) < 3 or len(short) >= len(long) or short[0] != long[0]:
         return False
     if long.startswith(short):
-        return True
+        return len(short) <= 5
     if len(short) > 5 or any(letter in "aeiou" for letter in short[1:]):
         return False
     rest = iter(long)
