@@ -135,10 +135,12 @@ def _pairs(table: Facts, width: int) -> str:
     found = table["pairs"]
     if found is None:
         return ""
-    alone = [[a["via"], *(f"{a[c]:,}" for c in ("owned", "everybodys", "quarantined"))] for a in found["alone"] if a["via"]]
+    able = [a for a in found["alone"] if a["via"]]
+    outcomes = [o for o in ("owned", "everybodys", "quarantined") if o != "everybodys" or any(a[o] for a in able)]
+    head = ["via", *(o.replace("everybodys", "everybody's") for o in outcomes)]
     lines = [
         f"What one via: alone would make of the {found['rows']:,} rows:",
-        _table(["via", "owned", "everybody's", "quarantined"], alone, width, texts=1),
+        _table(head, [[a["via"], *(f"{a[o]:,}" for o in outcomes)] for a in able], width, texts=1),
     ]
     told = [p for p in found["pairs"] if p["disagree"] or p["fault"]]
     if told:

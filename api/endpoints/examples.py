@@ -53,6 +53,36 @@ _DASHBOARD = {"id": "sales", "slug": "sales", "title": "Sales", "description": N
 _JSON = "application/json"
 
 
+_ROUTE = {
+    "table": "deals",
+    "source": "app.public.deals",
+    "written": "deals",
+    "route": "excluded",
+    "path": "",
+    "evidence": "2 columns point at the tenant table (buyer_id, seller_id): say which one owns the row with via:",
+    "reason": "an open decision",
+    "review": "2 columns point at the tenant table (buyer_id, seller_id): say which one owns the row with via:",
+    "bridge": False,
+    "hops": None,
+    "decision": "review",
+    "options": [{"line": "deals: {via: buyer_id}", "means": "the tenant that buyer_id names (declared)"}],
+    "edges": [],
+    "rules": {},
+    "columns": [{"name": "id", "shown": "id", "source_type": "bigint", "type": "BIGINT", "treatment": "keep", "reason": ""}],
+    "pairs": None,
+    "confidence": 1.0,
+    "rows": 352,
+    "owned": 0,
+    "shared": 0,
+    "unreferenced": 0,
+    "filtered": 0,
+    "quarantined": 0,
+    "excluded": 352,
+    "copies": 0,
+    "reasons": {},
+}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -114,6 +144,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_refresh_events": {
         "text/event-stream": 'id: 3\nevent: stage\ndata: {"name":"extract","seconds":1.2,"cpu_seconds":0.9,"rows":9120,"peak_mb":212}\n\n'
     },
+    "get_routes": {
+        _JSON: {
+            "shows": "review",
+            "reviewed_at": _AS_OF,
+            "is_accepted": False,
+            "accepted": {"number": 3, "by": "ada", "at": "2026-11-20T09:00:00.000000Z"},
+            "tables": [_ROUTE],
+        }
+    },
+    "get_routes_drawing": {"image/svg+xml": "<svg …>", "text/plain": 'flowchart RL\n  t1 -- "org_id" --> t0\n'},
     "get_healthz": {_JSON: {"status": "ok"}},
     "get_readyz": {_JSON: {"status": "ready", "last_runs_failed": 0}},
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},

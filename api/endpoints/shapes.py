@@ -179,6 +179,123 @@ class Run(_Shape):
     stages: list[Stage]
 
 
+class RouteOption(_Shape):
+    """A way to settle an open decision: a line for `tables:` of the workspace file, and what it would mean."""
+
+    line: str
+    means: str
+
+
+class RouteEdge(_Shape):
+    """A relationship in use. `when` is a column and its value, for one type of a polymorphic pair."""
+
+    label: str
+    role: Literal["owner", "joining", "reference"]
+    child: str
+    columns: list[str]
+    parent: str
+    parent_columns: list[str]
+    when: list[str]
+    origin: Literal["declared", "inferred", "configured"]
+    confidence: float
+    evidence: str
+
+
+class RouteColumn(_Shape):
+    """A column and what becomes of it in slices."""
+
+    name: str
+    shown: str
+    source_type: str
+    type: str
+    treatment: Literal["keep", "drop", "sha256", "blank", "partial", "new"]
+    reason: str
+
+
+class EdgeAlone(_Shape):
+    """What one edge alone would make of the rows; `via` is what to write for it, null where it cannot place them alone."""
+
+    label: str
+    via: str | None
+    owned: int
+    everybodys: int
+    quarantined: int
+    faults: int
+    abstains: int
+
+
+class EdgePair(_Shape):
+    """Rows where two edges agree, disagree, where one says nothing, where one is a fault; keys of rows where they disagree."""
+
+    first: str
+    second: str
+    agree: int
+    disagree: int
+    abstain: int
+    fault: int
+    examples: list[str]
+
+
+class EdgePairs(_Shape):
+    """What several owner edges of a table say of its rows."""
+
+    rows: int
+    alone: list[EdgeAlone]
+    pairs: list[EdgePair]
+
+
+class RouteShape(_Shape):
+    """A table and its route. Counts are there where a review saw rows; `written` is its name under `tables:`."""
+
+    table: str
+    source: str
+    written: str
+    route: Literal["tenant", "direct", "indirect", "membership", "shared", "shared: referenced", "whole", "excluded"]
+    path: str
+    evidence: str
+    reason: str
+    review: str | None
+    bridge: bool
+    hops: int | None
+    decision: Literal["review", "excluded", "accepted"]
+    options: list[RouteOption]
+    edges: list[RouteEdge]
+    rules: dict[str, Any]
+    columns: list[RouteColumn]
+    pairs: EdgePairs | None
+    confidence: float | None = None
+    rows: int | None = None
+    owned: int | None = None
+    shared: int | None = None
+    unreferenced: int | None = None
+    filtered: int | None = None
+    quarantined: int | None = None
+    excluded: int | None = None
+    copies: int | None = None
+    reasons: dict[str, int] | None = None
+
+
+class AcceptedRouting(_Shape):
+    """The routing that refreshes run by."""
+
+    number: int
+    by: str
+    at: datetime
+
+
+class RoutesShape(_Shape):
+    """The routing as it was last reviewed (`shows` is review), or as it was accepted where there was no review. Open decisions first.
+
+    `is_accepted` says whether what is shown is what refreshes run by.
+    """
+
+    shows: Literal["review", "accepted", "nothing"]
+    reviewed_at: datetime | None
+    is_accepted: bool
+    accepted: AcceptedRouting | None
+    tables: list[RouteShape]
+
+
 class ListOf(_Shape, Generic[T]):
     """A page of a list; the next one is asked with `cursor`."""
 

@@ -2,54 +2,13 @@
 import { Api } from "./js/api.js";
 import { DashboardView } from "./js/dashboard.js";
 import { el, errorBlock, icon } from "./js/dom.js";
+import { keyIn, keys, takeKey } from "./js/key.js";
 import { onThemeChange } from "./js/look.js";
 import { readParameters } from "./js/parameters.js";
 import { TenantList } from "./js/tenants.js";
 
-const STORED = "slicehouse.key";
 const byId = (id) => document.getElementById(id);
-const page = { api: null, me: null, list: null, view: null, tenant: null, memoryKey: null };
-
-const keys = {
-  get: () => {
-    try {
-      return sessionStorage.getItem(STORED);
-    } catch {
-      return page.memoryKey;
-    }
-  },
-  set: (key) => {
-    page.memoryKey = key;
-    try {
-      sessionStorage.setItem(STORED, key);
-    } catch {
-      /* Storage is off: the key lives as long as the page. */
-    }
-  },
-  drop: () => {
-    page.memoryKey = null;
-    try {
-      sessionStorage.removeItem(STORED);
-    } catch {
-      /* As above. */
-    }
-  },
-};
-
-/** The key of an address's fragment, or of a pasted address; null where there is none. */
-function keyIn(text) {
-  const match = /#(?:.*&)?key=([^&]+)/.exec(text);
-  return match ? decodeURIComponent(match[1]).trim() : null;
-}
-
-/** Moves a key from the address into the session. Returns whether there was one. */
-function takeKey() {
-  const key = keyIn(location.hash);
-  if (!key) return false;
-  keys.set(key);
-  history.replaceState(null, "", location.pathname + location.search);
-  return true;
-}
+const page = { api: null, me: null, list: null, view: null, tenant: null };
 
 /** {tenant, dashboard, query} of the address `#/t/tn_…/d/overview?period=…`. */
 function route() {
