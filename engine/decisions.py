@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.graph import Edge
 from engine.routing import Choice, Route, Routing
@@ -13,10 +14,11 @@ from engine.schema import TableName
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One line under `tables:`, and in words what it does and what speaks for it."""
+    """One line, and in words what it does and what speaks for it. `under` is the key of the workspace file below which it stands."""
 
     line: str
     means: str
+    under: Literal["tables", "relationships"] = "tables"
 
 
 def options(route: Route, routing: Routing) -> list[Option]:
@@ -24,8 +26,15 @@ def options(route: Route, routing: Routing) -> list[Option]:
     if route.review is None:
         return []
     name = written_name(route.table, routing.routes)
-    found = [Option(f"{name}: {choice.value}", _means(route, choice, routing.tenant.table)) for choice in route.choices]
+    found = [_option(name, choice, route, routing.tenant.table) for choice in route.choices]
     return [*found, Option(f"{name}: excluded", "in no slice, and not asked again")]
+
+
+def _option(name: str, choice: Choice, route: Route, tenant: TableName) -> Option:
+    if choice.under == "relationships":
+        means = "under relationships:, with the types that rows have and each one's table; none for a type that says nothing"
+        return Option(choice.value, means, "relationships")
+    return Option(f"{name}: {choice.value}", _means(route, choice, tenant))
 
 
 def written_name(table: TableName, known: Iterable[TableName]) -> str:
@@ -44,6 +53,8 @@ def _means(route: Route, choice: Choice, tenant: TableName) -> str:
     edge = choice.edge
     if edge is None:
         return "in every slice, those columns blanked"
+    if choice.value == "shared":
+        return f"whole in every slice, if its rows are everybody's; {edge.label} may point at it ({known_from(edge)})"
     if edge.parent == route.table:
         return f"in each tenant that has a row of {edge.child.table} for it ({known_from(edge)})"
     columns = "+".join(edge.columns)

@@ -15,6 +15,8 @@ def differences(before: Routing, after: Routing) -> list[str]:
     lines: list[str] = []
     if before.tenant != after.tenant:
         lines.append(f"tenants: {_tenant(before)} → {_tenant(after)}")
+    if before.whole != after.whole:
+        lines.append(f"tenants: {_shown(before.whole)} → {_shown(after.whole)}, whole")
     if before.timezone != after.timezone:
         lines.append(f"timezone: {before.timezone} → {after.timezone}")
     for table in sorted({*before.routes, *after.routes}):

@@ -35,7 +35,7 @@ def with_tables(accepted: Routing, new: Routing, tables: Iterable[TableName]) ->
 
 
 def _of_tables(accepted: Routing, new: Routing, tables: Iterable[TableName]) -> Iterator[str]:
-    if replace(new.tenant, name=None) != replace(accepted.tenant, name=None):
+    if (replace(new.tenant, name=None), new.whole) != (replace(accepted.tenant, name=None), accepted.whole):
         yield "who a tenant is has changed, which concerns all tables"
     taken = {n: t for t, n in accepted.names.items()}
     for table in tables:

@@ -6,6 +6,7 @@ Example: `organizations` is the tenant table; `projects.organization_id` makes p
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -45,10 +46,14 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to settle an open decision: what to write for the table under `tables:`, and the edge that it names, if one."""
+    """One way to settle an open decision, and the edge that it is about, if one.
+
+    `value` is what to write for the table under `tables:`, or, where `under` says so, an entry of `relationships:` to be filled in.
+    """
 
     value: str
     edge: Edge | None = None
+    under: Literal["tables", "relationships"] = "tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,10 +364,14 @@ class _OwnerGraph:
         apart = [e for e in joining if is_person(table.table) or self._joins(e.child, table)]
         ways = sorted(own, key=lambda e: (e.actor, -e.confidence, e))
         free = ways if len(ways) == 1 and self._may_be_everybodys(table, ways) else []
+        types = [] if any(e.when for e in self.of.get(table, ())) or any(is_sure(e) for e in ways) else pairs(self.schema[table])
+        pointing = sorted(e for e in self.edges if e.parent == table and e.child in known and not is_sure(e) and not e.actor)
         return (
             *(Choice(f"{{via: {_in_yaml(_spelled(e))}}}", e) for e in ways),
             *(Choice(f"{{via: {_in_yaml(_spelled(e))}, unassigned: shared}}", e) for e in free),
             *(Choice(f"{{through: {_in_yaml(_joining(e, joining))}}}", e) for e in apart),
+            *(Choice(_by_type(table, *pair), under="relationships") for pair in types),
+            *(Choice("shared", e) for e in pointing[:1] if not ways and not apart and not types),
         )
 
     def _bridged(self, route: Route, plan: TablePlan, known: set[TableName]) -> Route:
@@ -417,6 +426,11 @@ def _joining(edge: Edge, joining: list[Edge]) -> str:
     name = edge.child.table if edge.child.table.isidentifier() else '"' + edge.child.table.replace('"', '""') + '"'
     column = edge.columns[0] if edge.columns[0].isidentifier() else '"' + edge.columns[0].replace('"', '""') + '"'
     return f"{name}.{column}" if several else name
+
+
+def _by_type(table: TableName, kind: str, id_: str) -> str:
+    """An entry of `relationships:` for a polymorphic pair, its types to be filled in; JSON's quotes are YAML's too."""
+    return "- " + json.dumps(f"{table.table}.({kind}, {id_}) -> {{Type: table.id, Other: none}}", ensure_ascii=False)
 
 
 def _in_yaml(text: str) -> str:

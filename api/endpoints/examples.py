@@ -65,7 +65,7 @@ _ROUTE = {
     "bridge": False,
     "hops": None,
     "decision": "review",
-    "options": [{"line": "deals: {via: buyer_id}", "means": "the tenant that buyer_id names (declared)"}],
+    "options": [{"line": "deals: {via: buyer_id}", "means": "the tenant that buyer_id names (declared)", "under": "tables"}],
     "edges": [],
     "rules": {},
     "columns": [{"name": "id", "shown": "id", "source_type": "bigint", "type": "BIGINT", "treatment": "keep", "reason": ""}],

@@ -180,10 +180,11 @@ class Run(_Shape):
 
 
 class RouteOption(_Shape):
-    """A way to settle an open decision: a line for `tables:` of the workspace file, and what it would mean."""
+    """A way to settle an open decision: a line for the workspace file, below which key it stands, and what it would mean."""
 
     line: str
     means: str
+    under: Literal["tables", "relationships"]
 
 
 class RouteEdge(_Shape):

@@ -70,7 +70,12 @@ class Layout:
 
 
 def hops(routing: Routing) -> dict[TableName, int]:
-    """How many edges every routed table is from the tenant table; what no accepted edge leads from is not there."""
+    """How many edges every routed table is from the tenant table; what no accepted edge leads from is not there.
+
+    Nothing is there where tenants are no rows (each source is one, or the workspace).
+    """
+    if routing.tenant.table not in routing.routes:
+        return {}
     ways: dict[TableName, list[TableName]] = {}
     for child, parent in _placed(routing):
         ways.setdefault(parent, []).append(child)
@@ -96,7 +101,7 @@ def lay_out(routing: Routing) -> Layout:
     for column in columns:
         column.tables += column.loose
     boxes, headings, right = _stand(columns, routing)
-    bottom = max(b.y for b in boxes.values()) + HEIGHT
+    bottom = max((b.y + HEIGHT for b in boxes.values()), default=TOP - SECTION)
     right = max(right, MARGIN + 4 * (WIDTH + GAP * 2))
     bottom = _stand_apart(routing, boxes, headings, right, bottom)
     lines = _lines(routing, boxes)
@@ -118,7 +123,7 @@ class _Column:
 def _columns(routing: Routing, far: Mapping[TableName, int]) -> list[_Column]:
     ways = list(_placed(routing))
     found: list[_Column] = []
-    for hop in range(max(far.values()) + 1):
+    for hop in range(max(far.values(), default=-1) + 1):
         band = sorted(t for t, h in far.items() if h == hop)
         inside = {t: sorted({p for c, p in ways if c == t and p != t and far.get(p) == hop}) for t in band}
         levels = _levels(band, inside)
@@ -186,7 +191,8 @@ def _stand_apart(routing: Routing, boxes: dict[TableName, Box], headings: list[H
     rest = [r for r in sorted(routing.routes.values(), key=lambda r: r.table) if r.table not in boxes]
     sections = (
         ("open decisions: in no slice until somebody decides", [r for r in rest if r.review is not None]),
-        ("shared: in every slice", [r for r in rest if r.review is None and r.kind != "excluded"]),
+        ("whole: in the slice of their source's tenant", [r for r in rest if r.review is None and r.kind == "whole"]),
+        ("shared: in every slice", [r for r in rest if r.review is None and r.kind not in ("excluded", "whole")]),
         ("excluded: in no slice", [r for r in rest if r.review is None and r.kind == "excluded"]),
     )
     across = max(1, int((right - MARGIN + GAP) // (WIDTH + GAP)))

@@ -47,7 +47,9 @@ def _group(route: Route, far: dict[TableName, int]) -> str:
     if route.table in far:
         hop = far[route.table]
         return "tenant table" if hop == 0 else f"{hop} {'hop' if hop == 1 else 'hops'}"
-    return "open decisions" if route.review is not None else "excluded" if route.kind == "excluded" else "shared"
+    if route.review is not None:
+        return "open decisions"
+    return route.kind if route.kind in ("excluded", "whole") else "shared"
 
 
 def _links(route: Route, ids: dict[TableName, str]) -> Iterable[str]:

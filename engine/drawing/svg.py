@@ -38,7 +38,7 @@ def svg(routing: Routing, title: str = "Routes") -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="rg" role="img" aria-labelledby="rg-title rg-about" width="{layout.width:.0f}" '
         f'height="{layout.height:.0f}" viewBox="0 0 {layout.width:.0f} {layout.height:.0f}">',
-        f'<title id="rg-title">{_text(title)}</title><desc id="rg-about">{_text(about)} Lines lead to the left, to the tenant table.</desc>',
+        f'<title id="rg-title">{_text(title)}</title><desc id="rg-about">{_text(about)} Lines lead to the left, towards the tenant table.</desc>',
         f"<style>{_style()}</style>",
         f'<rect class="rg-page" width="{layout.width:.0f}" height="{layout.height:.0f}"/>',
         f'<text class="rg-head" x="{MARGIN}" y="38">{_text(cut(title, layout.width - 2 * MARGIN, 18))}</text>',
@@ -68,9 +68,8 @@ def _attribute(text: str) -> str:
 def _about(routing: Routing) -> str:
     counts = Counter("to decide" if r.review else r.kind for r in routing.routes.values() if r.kind != "tenant")
     tables = f"{len(routing.routes)} {'table' if len(routing.routes) == 1 else 'tables'}"
-    return (
-        f"{tables}: {', '.join(['1 tenant table', *(f'{n} {kind}' for kind, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])))])}."
-    )
+    first = ["1 tenant table"] if routing.tenant.table in routing.routes else []
+    return f"{tables}: {', '.join([*first, *(f'{n} {kind}' for kind, n in sorted(counts.items(), key=lambda c: (-c[1], c[0])))])}."
 
 
 def _legend(routing: Routing) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_names_that_yaml_or_the_workspace_file_would_read_otherwise_are_quoted()
     for which in (odd[1].name, odd[2].name):
         for line in lines(made, which):
             assert planned(odd, YAML(typ="safe").load(line)).routes[which].review is None, line
+
+
+def test_a_polymorphic_pair_is_an_entry_of_relationships_to_fill_in() -> None:
+    kind = Column("subject_type", "text", "VARCHAR", "text", nullable=False)
+    comments = table(name("comments"), columns=("subject_id",))
+    comments = replace(comments, columns=(*comments.columns, kind))
+    made = planned([table(name("orgs")), comments])
+    first, last = options(made.routes[name("comments")], made)
+    assert (first.under, first.line) == ("relationships", '- "comments.(subject_type, subject_id) -> {Type: table.id, Other: none}"')
+    assert last.line == "comments: excluded"
 
 
 def test_tables_of_the_same_name_are_told_apart_by_their_schema() -> None:

@@ -16,8 +16,8 @@ from engine.drawing.layout import GAP, HEIGHT, WIDTH, hops, lay_out
 from engine.drawing.words import cut
 from engine.graph import Edge, with_roles
 from engine.infer.find import infer
-from engine.names import slice_names
-from engine.routing import Route, Routing, TablePlan, TenantKey, route_tables
+from engine.names import SliceName, slice_names
+from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, route_tables
 from engine.schema import Schema, Table, TableName
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +182,15 @@ def test_drawing_is_the_same_whatever_the_order_of_the_routes(small: Routing) ->
 def test_a_tenant_table_alone_is_a_drawing() -> None:
     tables, edges = facts(svg(routing(["orgs"], [])))
     assert (tables, edges.total()) == (Counter(["orgs"]), 0)
+
+
+def test_whole_tables_are_drawn_without_a_tenant_table() -> None:
+    tables = [name("a"), TableName("other", "public", "a")]
+    routes = {t: Route(t, "whole", f"all of {t.source}") for t in tables}
+    made = Routing(NO_TABLE, routes, {tables[0]: SliceName("main", "a"), tables[1]: SliceName("other", "a")}, whole=("app", "other"))
+    assert facts(svg(made))[0] == Counter(["a", "other.a"])
+    assert "2 tables: 2 whole." in svg(made)
+    assert 'subgraph g0["whole"]' in mermaid(made)
 
 
 def test_cycles_are_drawn() -> None:
