@@ -13,10 +13,8 @@ _RULES = ("where", "soft_delete", "unassigned", "hides", "quarantine", "guards")
 def differences(before: Routing, after: Routing) -> list[str]:
     """Lines `route: …`, `edge: …`, `rule: …`, `columns: …`; a table of which only columns differ has the last kind alone."""
     lines: list[str] = []
-    if before.tenant != after.tenant:
+    if (before.tenant, before.whole) != (after.tenant, after.whole):
         lines.append(f"tenants: {_tenant(before)} → {_tenant(after)}")
-    if before.whole != after.whole:
-        lines.append(f"tenants: {_shown(before.whole)} → {_shown(after.whole)}, whole")
     if before.timezone != after.timezone:
         lines.append(f"timezone: {before.timezone} → {after.timezone}")
     for table in sorted({*before.routes, *after.routes}):
@@ -81,6 +79,8 @@ def _edge(edge: Edge) -> str:
 
 def _tenant(routing: Routing) -> str:
     tenant = routing.tenant
+    if routing.whole:
+        return f"{', '.join(routing.whole)}, whole"
     above = f", parent {tenant.parent}{' (rollup)' if tenant.rollup else ''}" if tenant.parent else ""
     return f"{tenant.table.table}.{tenant.key}, name {tenant.name or '–'}{above}"
 

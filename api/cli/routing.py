@@ -55,7 +55,7 @@ def routes(
         _show(found, table, where.files[0].name, json)
     if accept is None:
         if not json:
-            say("Next: slicehouse routes --accept")
+            say("Next: slicehouse routes --accept" if differences(found) else "This is the accepted routing. Next: slicehouse refresh")
         return 0
     from slices.review import accept_review, accept_tables
 
