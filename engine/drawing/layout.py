@@ -9,64 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from engine.graph import Edge, groups
-from engine.routing import Route, Routing
+from engine.drawing.lines import lines_between, rails_beside
+from engine.drawing.pieces import BETWEEN, GAP, HEAD, HEIGHT, MARGIN, SECTION, TOP, WIDTH, Box, Heading, Layout
+from engine.graph import groups
+from engine.routing import Routing
 from engine.schema import TableName
 
-WIDTH, HEIGHT, GAP, BETWEEN, MARGIN = 186, 36, 8, 54, 24
-TOP, HEAD, SECTION = 118, 34, 46
 _SWEEPS = 12
-
-Way = Literal["bus", "curve", "side", "loop", "down"]
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """One table: its route and its upper left corner."""
-
-    route: Route
-    x: float
-    y: float
-
-    @property
-    def middle(self) -> float:
-        """The y of its middle."""
-        return self.y + HEIGHT / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One edge from the table that it places (`start`) to the one that places it; `bus` runs along the rail of its column."""
-
-    edge: Edge
-    role: Literal["owner", "joining", "reference"]
-    way: Way
-    start: tuple[float, float]
-    end: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A title over columns from `x` to `right`, or over a section."""
-
-    text: str
-    x: float
-    right: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The whole drawing. `rails` are the lines that lead to the tenant table: points of an open polygon each."""
-
-    width: float
-    height: float
-    boxes: Mapping[TableName, Box]
-    lines: Sequence[Line]
-    headings: Sequence[Heading]
-    rails: Sequence[Sequence[tuple[float, float]]]
 
 
 def hops(routing: Routing) -> dict[TableName, int]:
@@ -104,8 +54,9 @@ def lay_out(routing: Routing) -> Layout:
     bottom = max((b.y + HEIGHT for b in boxes.values()), default=TOP - SECTION)
     right = max(right, MARGIN + 4 * (WIDTH + GAP * 2))
     bottom = _stand_apart(routing, boxes, headings, right, bottom)
-    lines = _lines(routing, boxes)
-    return Layout(right + MARGIN, bottom + MARGIN, boxes, lines, headings, _rails(columns, boxes, lines))
+    standing = [[boxes[t] for t in c.tables] for c in columns]
+    lines = lines_between(routing, boxes, standing)
+    return Layout(right + MARGIN, bottom + MARGIN, boxes, lines, headings, rails_beside(standing, lines))
 
 
 # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,61 +155,3 @@ def _stand_apart(routing: Routing, boxes: dict[TableName, Box], headings: list[H
                 boxes[route.table] = Box(route, MARGIN + i % across * (WIDTH + GAP), top + i // across * (HEIGHT + GAP))
             bottom = top + (len(routes) - 1) // across * (HEIGHT + GAP) + HEIGHT
     return bottom
-
-
-# ── lines ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _lines(routing: Routing, boxes: Mapping[TableName, Box]) -> list[Line]:
-    owner = [(e, "owner", e.child, e.parent) for r in routing.routes.values() for e in r.edges]
-    joining = [(e, "joining", e.parent, e.child) for r in routing.routes.values() for e in r.joins]
-    reference = [(e, "reference", e.child, e.parent) for r in routing.routes.values() for e in r.refs]
-    every = [*owner, *joining, *reference]
-    ports = _Ports([(start, end, boxes) for _, _, start, end in every if end != routing.tenant.table])
-    return [_line(edge, role, boxes[start], boxes[end], routing.tenant.table, ports) for edge, role, start, end in sorted(every)]  # type: ignore[arg-type]
-
-
-class _Ports:
-    """Spreads the ends of lines over the sides of boxes, in the order of what lies at the other end."""
-
-    def __init__(self, lines: Iterable[tuple[TableName, TableName, Mapping[TableName, Box]]]) -> None:
-        self._of: dict[tuple[TableName, bool], list[float]] = {}
-        for start, end, boxes in lines:
-            self._of.setdefault((start, True), []).append(boxes[end].middle)
-            self._of.setdefault((end, False), []).append(boxes[start].middle)
-        for others in self._of.values():
-            others.sort()
-
-    def y(self, box: Box, other: Box, *, leaves: bool) -> float:
-        """The y at which a line to `other` meets the box; lines to the same table meet at one place."""
-        others = self._of[box.route.table, leaves]
-        return box.y + HEIGHT * (others.index(other.middle) + 1) / (len(others) + 1)
-
-
-def _line(edge: Edge, role: Literal["owner", "joining", "reference"], start: Box, end: Box, tenant: TableName, ports: _Ports) -> Line:
-    if start is end:
-        return Line(edge, role, "loop", (start.x + WIDTH, start.y + 9), (start.x + WIDTH, start.y + HEIGHT - 9))
-    if end.route.table == tenant:
-        same = [e for e in start.route.edges if e.parent == tenant]
-        y = start.y + HEIGHT * (same.index(edge) + 1) / (len(same) + 1)
-        return Line(edge, role, "bus", (start.x, y), (start.x - BETWEEN / 4, y))
-    y0, y1 = ports.y(start, end, leaves=True), ports.y(end, start, leaves=False)
-    if role == "reference":
-        return Line(edge, role, "down", (start.x + WIDTH, y0), (end.x + WIDTH / 2, end.y))
-    if end.x == start.x:
-        return Line(edge, role, "side", (start.x + WIDTH, y0), (end.x + WIDTH, y1))
-    return Line(edge, role, "curve", (start.x, y0), (end.x + WIDTH, y1))
-
-
-def _rails(columns: Sequence[_Column], boxes: Mapping[TableName, Box], lines: Sequence[Line]) -> list[list[tuple[float, float]]]:
-    """From the tenant table along the top, and down beside each column as far as something is joined to it."""
-    ends: dict[float, float] = {}
-    for line in (li for li in lines if li.way == "bus"):
-        ends[line.end[0]] = max(ends.get(line.end[0], 0), line.end[1])
-    if not ends:
-        return []
-    tenant = boxes[columns[0].tables[0]]
-    top = TOP + HEAD - 12.0
-    trunk = [(tenant.x + WIDTH, tenant.middle), (tenant.x + WIDTH + BETWEEN / 4, tenant.middle)]
-    trunk += [(tenant.x + WIDTH + BETWEEN / 4, top), (max(ends), top)]
-    return [trunk, *([(x, top), (x, y)] for x, y in sorted(ends.items()))]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from xml.sax.saxutils import escape, quoteattr
 
 from engine.decisions import known_from
-from engine.drawing.layout import BETWEEN, HEIGHT, MARGIN, WIDTH, Box, Heading, Layout, Line, lay_out
+from engine.drawing.layout import lay_out
+from engine.drawing.pieces import BETWEEN, HEIGHT, MARGIN, WIDTH, Box, Heading, Layout, Line
 from engine.drawing.words import columns_of, cut, fitting, look_of, note_of, plain
 from engine.routing import Route, Routing
 from engine.schema import TableName
@@ -117,8 +118,17 @@ def _path(line: Line) -> str:
         return f"M{x0:.1f} {y0:.1f}C{x0 + 40:.1f} {y0:.1f} {x1:.1f} {y1 - 60:.1f} {x1:.1f} {y1:.1f}"
     if x1 > x0:  # the parent stands in the same column or further right: around, between the columns
         return f"M{x0:.1f} {y0:.1f}C{x0 - BETWEEN:.1f} {y0:.1f} {x1 + BETWEEN:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-    bend = max(BETWEEN / 2, (x0 - x1) / 2.5)
-    return f"M{x0:.1f} {y0:.1f}C{x0 - bend:.1f} {y0:.1f} {x1 + bend:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+    parts = [f"M{x0:.1f} {y0:.1f}"]
+    for x, y in line.passes:
+        parts += [_curve((x0, y0), (x + WIDTH, y)), f"H{x:.1f}"]
+        x0, y0 = x, y
+    return "".join([*parts, _curve((x0, y0), (x1, y1))])
+
+
+def _curve(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x0, y0), (x1, y1) = start, end
+    bend = (x0 - x1) / 2
+    return f"C{x0 - bend:.1f} {y0:.1f} {x1 + bend:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
 
 
 def _table(box: Box, shown: Mapping[TableName, str]) -> str:
@@ -135,7 +145,7 @@ def _table(box: Box, shown: Mapping[TableName, str]) -> str:
 def _note(route: Route) -> str:
     if route.edges and not route.joins and route.review is None:
         return fitting(columns_of(route), WIDTH - 18, 10.5)
-    return cut(note_of(route), WIDTH - 18, 10.5)
+    return cut(note_of(route), WIDTH - 18, 10.5, middle=False)
 
 
 def _style() -> str:

@@ -48,20 +48,20 @@ def plain(text: str) -> str:
     return "".join(" " if c in "\n\r\t" else "\ufffd" if category(c) in ("Cc", "Cf", "Cs", "Cn", "Co") else c for c in text)
 
 
-def cut(text: str, width: float, size: float) -> str:
-    """The text as it fits `width` pixels at that font size; what is too long loses its middle."""
+def cut(text: str, width: float, size: float, *, middle: bool = True) -> str:
+    """The text as it fits `width` pixels at that font size; what is too long loses its middle (names differ at both ends), or its end."""
     text = plain(text)
     if _width(text, size) <= width:
         return text
     keep = len(text)
-    while keep > 2 and _width(_middle_cut(text, keep), size) > width:
+    while keep > 2 and _width(_cut(text, keep, middle), size) > width:
         keep -= 1
-    return _middle_cut(text, keep)
+    return _cut(text, keep, middle)
 
 
-def _middle_cut(text: str, keep: int) -> str:
-    head = keep - keep // 3
-    return text[:head] + "…" + text[len(text) - keep // 3 :]
+def _cut(text: str, keep: int, middle: bool) -> str:
+    tail = keep // 3 if middle else 0
+    return text[: keep - tail] + "…" + text[len(text) - tail :]
 
 
 def _width(text: str, size: float) -> float:

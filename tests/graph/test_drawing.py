@@ -12,7 +12,8 @@ import pytest
 
 from bench.schemas import read_case
 from engine.drawing import mermaid, svg
-from engine.drawing.layout import GAP, HEIGHT, WIDTH, hops, lay_out
+from engine.drawing.layout import hops, lay_out
+from engine.drawing.pieces import GAP, HEIGHT, WIDTH
 from engine.drawing.words import cut
 from engine.graph import Edge, with_roles
 from engine.infer.find import infer
@@ -106,6 +107,14 @@ def test_real_schemas_are_drawn_whole_and_nothing_lies_on_anything(path: Path) -
     for a, b in combinations(layout.boxes.values(), 2):
         assert abs(a.x - b.x) >= WIDTH + GAP or abs(a.y - b.y) >= HEIGHT + GAP, (a.route.table, b.route.table)
     assert all(0 < b.x < layout.width - WIDTH and 0 < b.y < layout.height - HEIGHT for b in layout.boxes.values())
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda p: p.stem)
+def test_lines_pass_columns_between_their_boxes(path: Path) -> None:
+    layout = lay_out(of_case(path))
+    for line in (li for li in layout.lines if li.way == "curve" and li.end[0] < li.start[0]):
+        for x, y in line.passes:
+            assert not [b for b in layout.boxes.values() if b.x == x and b.y <= y <= b.y + HEIGHT], (line.edge.label, x, y)
 
 
 def test_columns_follow_the_hops(small: Routing) -> None:
