@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install check demo demo-down test acceptance lock clean
+.PHONY: install check demo demo-down test acceptance fuzz lock clean
 
 install: $(STAMP)
 
@@ -32,6 +32,10 @@ demo-down: install
 
 acceptance: install
 	$(BIN)/python -m pytest -n 2 --dist loadscope --all-tenants tests/acceptance tests/differential
+
+MINUTES ?= 60
+fuzz: install
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-emit-index-url --no-annotate --extra dev --extra demo pyproject.toml -o requirements.lock

@@ -34,7 +34,7 @@ from extract.source import ReadRequest
 from slices import builders, routings
 from slices.judge import Judge, LandedFiles
 from slices.partition import Partition
-from slices.rederive import Rederivation
+from slices.rederive import Derived, Rederivation
 from slices.refresh import Options, refresh
 from slices.sql import State
 from slices.task import Built
@@ -235,25 +235,31 @@ def both_verdicts(made: Landed, folder: Path) -> tuple[Verdicts, Verdicts]:
         partition = Partition(connection, made.routing, judge)
         rows = {
             named(t): connection.execute(
-                f"select l.{item.landed.table.column(ROW).landed}, state, t, filtered from p{item.number} p join l{item.number} l using (ord)"
+                f"select l.{item.landed.table.column(ROW).landed}, state, t, filtered from o{item.number} p join l{item.number} l using (ord)"
             ).fetchall()
             for t, item in judge.tables.items()
             if named(t) in made.written
         }
         tenants = partition.tenants
         derived = Rederivation(made.routing, made.files, partition.export_where(folder), partition.export_everybody(folder)).tables
-        proven = {t: _proven_rows(made, t, derived[table_name(t)].placed) for t in made.written}
-    live = sorted(t for _, _, t, gone in proven[made.case.tenant_table] if t is not None and not gone)
+        proven = {t: _proven_rows(made, t, derived[table_name(t)]) for t in made.written}
+    own = derived[table_name(made.case.tenant_table)].rows.filter(~pl.col("filtered"))
+    live = sorted(own["t"].to_list())
     return (
         made.verdicts([t.key for t in tenants], [t.number for t in tenants if not t.filtered], rows),
         made.verdicts(_tenant_keys(made), live, proven),
     )
 
 
-def _proven_rows(made: Landed, table: str, placed: pl.DataFrame) -> list[tuple[int, int, int | None, bool]]:
-    """Row, state, tenant's number, filtered of every place; the rows of a shared table have no tenant."""
-    whole = placed if "t" in placed.columns else placed.with_columns(t=pl.lit(None, pl.Int32))
-    return _numbered(made, table).join(whole, on="ord", how="left").select(ROW, "state", "t", "filtered").rows()
+def _proven_rows(made: Landed, table: str, derived: Derived) -> list[tuple[int, int, int | None, bool]]:
+    """Row, state, tenant's number, filtered of every place in a slice, of everybody's rows (no tenant) and of those in quarantine."""
+    bad = derived.rows.filter(pl.col("state") == State.QUARANTINED).select("ord")
+    parts = [
+        derived.in_slices.select("ord", pl.lit(State.OWNED, pl.Int8).alias("state"), pl.col("t").cast(pl.Int32)),
+        derived.in_every_slice.select("ord", pl.lit(State.EVERYBODY, pl.Int8).alias("state"), pl.lit(None, pl.Int32).alias("t")),
+        bad.select("ord", pl.lit(State.QUARANTINED, pl.Int8).alias("state"), pl.lit(None, pl.Int32).alias("t")),
+    ]
+    return _numbered(made, table).join(pl.concat(parts), on="ord").select(ROW, "state", "t", pl.lit(False).alias("filtered")).rows()
 
 
 @contextmanager

@@ -39,6 +39,15 @@ def test_both_judges_agree_with_the_oracle(case: Case) -> None:
     assert by_polars == expected(case)
 
 
+@given(cases(later=True))
+@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+def test_both_judges_agree_on_types_roll_up_references_and_normalised_keys(case: Case) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        by_duckdb, by_polars = both_verdicts(landed(case, Path(name)), Path(name))
+    assert by_duckdb == expected(case)
+    assert by_polars == expected(case)
+
+
 @pytest.mark.skipif(not HARD_CASES, reason="no hard cases beside the repository (../shared/graph/hard)")
 @pytest.mark.parametrize("path", HARD_CASES, ids=lambda path: path.stem)
 def test_files_hold_what_a_hard_case_says(path: Path, tmp_path: Path) -> None:

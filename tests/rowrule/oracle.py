@@ -16,6 +16,7 @@ Where the rule is open to two readings the closed one is taken:
 - Routes: an excluded joining table makes no member; the member has no route then.
 - Routes: a shared table with an edge to a table that has a route (an excluded one included) is excluded, but where
   hides names every column of the edge.
+- References: an edge one of whose columns hides blanks points at nothing.
 - Contradiction: one of several matching rows that is straightly another tenant's is enough.
 - Quarantine wins over filtered: a deleted orphan is quarantined.
 - Filtered members: a member is in a tenant's slice only where a joining row of that tenant is not filtered; where
@@ -448,9 +449,15 @@ def _parent_tenant(case: Case, gone: set[tuple[str, int]], tenant: str) -> str |
 
 def _pointed_at(case: Case, gone: set[tuple[str, int]], found: dict[str, list[int]], table: str) -> list[int]:
     """The rows of a table that rows of a slice point at, or are in it."""
-    edges = [e for e in case.edges if e.parent == table and e.child in found]
+    edges = [e for e in case.edges if e.parent == table and e.child in found and not _is_blanked(case, e)]
     rows = {i for e in edges for row in found[e.child] for i in parent_rows(case, e, row)}
     return sorted(i for i in rows | set(found[table]) if (table, i) not in gone)
+
+
+def _is_blanked(case: Case, edge: Edge) -> bool:
+    """Whether a column of the edge is hidden: its value is in no file, so nobody points by it."""
+    ends = ((edge.child, edge.columns), (edge.parent, edge.parent_columns))
+    return any(c in case.hides.get(table, ()) for table, columns in ends for c in columns)
 
 
 def _unreferenced(case: Case, gone: set[tuple[str, int]], slices: dict[str, dict[str, list[int]]], table: str) -> list[int]:
