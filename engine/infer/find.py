@@ -7,12 +7,13 @@ beside the repository, docs/inference.md); that share is the edge's confidence b
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.graph import Edge
 from engine.infer.actors import is_a_role, is_person, means_a_person, says_by_whom
+from engine.infer.lookup import GluedNames, ShortForms
 from engine.infer.naming import Named, by_last_word, is_generic, is_key_like, named_tables, presumed_key
 from engine.infer.polymorphic import pairs
 from engine.infer.vocabulary import (
@@ -30,7 +31,7 @@ from engine.infer.vocabulary import (
     TRANSLATIONS,
     WEAK_MARKERS,
 )
-from engine.infer.words import Words, forms, joined, same_word, same_words, shortened, shortens, without_marker, words_of
+from engine.infer.words import Words, forms, joined, same_word, same_words, shortens, without_marker, words_of
 from engine.schema import Column, Schema, TableName
 
 LEAST = 0.5
@@ -61,10 +62,11 @@ def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None =
         for column in named.table.columns
         if (named.name, column.name) not in taken and (match := finder.best(named, column)) is not None and match.score >= LEAST
     ]
-    ends = {e.ends for e in known}
-    whole = {e: finder.completed(e, found) for e in found if finder.tables[e.parent].has_part_of_key}
+    to = _single_ends(found)
+    whole = {e: finder.completed(e, to) for e in found if finder.tables[e.parent].has_part_of_key}
     found = [whole.get(e) or e for e in found]
-    composites = [e for e in finder.composites([*known, *found]) if e.ends not in {*ends, *(f.ends for f in found)}]
+    there = {e.ends for e in (*known, *found)}
+    composites = [e for e in finder.composites([*known, *found]) if e.ends not in there]
     return sorted([*found, *composites])
 
 
@@ -83,13 +85,10 @@ def hints(schema: Schema, known: Iterable[Edge]) -> list[Edge]:
                 or set(words) & NO_TABLE
             ):
                 continue
-            for parent in finder.tables.values():
-                fits = parent.key is not None and parent.key.key_class == "integer" and parent is not named and len(parent.bare) == 1
-                if fits and parent.key is not None and any(len(w) > 3 and shortens(w, f) for w in words for f in forms(parent.bare[0])):
+            for parent, key in finder.meant_by_short_word(words):
+                if key.key_class == "integer" and parent is not named:
                     why = f"a word of {column.name} shortens {parent.name.table}"
-                    found.append(
-                        Edge(named.name, (column.name,), parent.name, (parent.key.name,), "inferred", confidence=0.4, evidence=why)
-                    )
+                    found.append(Edge(named.name, (column.name,), parent.name, (key.name,), "inferred", confidence=0.4, evidence=why))
     return sorted(found)
 
 
@@ -99,11 +98,18 @@ class _Finder:
     def __init__(self, schema: Schema, tenant: TableName | None) -> None:
         self.tables = named_tables(schema)
         self.index = by_last_word(self.tables.values())
-        self.last_words = sorted({n.bare[-1] for n in self.tables.values() if n.bare})
+        self.short = ShortForms(self.tables.values())
+        self.glued = GluedNames(self.tables.values())
         self.people = [n for n in self.tables.values() if is_person(n.name.table) and n.key is not None]
         self.modules = _modules(self.tables.values())
         self.tenant = tenant
         self.spread = Counter(c.name for n in self.tables.values() for c in n.table.columns)
+        self.schemas: dict[str, set[str]] = defaultdict(set)
+        self.namesakes: dict[tuple[str, Words], list[Named]] = defaultdict(list)
+        for n in self.tables.values():
+            self.namesakes[n.name.schema, n.bare].append(n)
+            for c in n.table.columns:
+                self.schemas[c.name].add(n.name.schema)
         self.entities = {form for n in self.tables.values() for form in joined(n.bare)}
         self.bare_style = self._points_without_marker() >= max(5, len(self.tables) // 5)
         self.pairs = {(t.name, c) for t in self.tables.values() for _, c in pairs(t.table)}
@@ -176,11 +182,9 @@ class _Finder:
         tenant = next((m for m in matches if m.parent.name == self.tenant and m.rule == best.rule), None)
         if tenant is None or all(m.parent.name == self.tenant or m.rule != best.rule for m in matches):
             return best, rivals
-        if any(
-            n.name.schema == named.name.schema and n is not tenant.parent and n.bare == tenant.parent.bare for n in self.tables.values()
-        ):
+        if any(n is not tenant.parent for n in self.namesakes.get((named.name.schema, tenant.parent.bare), ())):
             return best, [m for m in matches if m.parent is not best.parent and m.rule == best.rule]
-        everywhere = len({n.name.schema for n in self.tables.values() if n.table.column(column.name) is not None}) >= 3
+        everywhere = len(self.schemas[column.name]) >= 3
         return (tenant, []) if everywhere else (best, rivals)
 
     def _is_own(self, named: Named, words: Words) -> bool:
@@ -361,14 +365,7 @@ class _Finder:
         ]
 
     def _by_short_form(self, named: Named, column: Column, stem: Words, marker: str) -> list[Match]:
-        found = []
-        for parent in self.tables.values():
-            if parent.key is None or marker == "none":
-                continue
-            if any(w and shortened(stem, w) for w in (parent.bare, parent.words)):
-                found.append((0.95, parent))
-            elif len(stem) > 1 and parent.bare and shortened(stem[-len(parent.bare) :], parent.bare):
-                found.append((0.9, parent))
+        found = self.short.meant_by(stem) if marker != "none" else ()
         return [
             Match(
                 p, p.key.name, "short", self._by_marker(score, marker, stem, column, p, "short"), f"{column.name} shortens {p.name.table}"
@@ -377,35 +374,39 @@ class _Finder:
             if p.key is not None
         ]
 
+    def meant_by_short_word(self, words: Words) -> list[tuple[Named, Column]]:
+        """The tables of one word, and their keys, that one of these words shortens."""
+        found = (p for p in self.short.of_one_word(words) if any(len(w) > 3 and shortens(w, f) for w in words for f in forms(p.bare[0])))
+        return [(p, p.key) for p in found if p.key is not None]
+
     def _glued(self, named: Named, column: Column, word: str) -> list[Match]:
         """Names without any mark between their words: `lastpostid` is the last post, `groupid` may be of `usergroups`."""
-        found = []
-        for parent in self.tables.values():
-            ends = joined(parent.bare)
-            if parent.key is None or parent is named or not ends:
-                continue
-            if any(len(e) >= 4 and word.endswith(e) and word[: -len(e)] in ROLE_WORDS for e in ends):
-                found.append(Match(parent, parent.key.name, "role", 0.97, f"{column.name} is {parent.name.table} in a role"))
-            elif len(word) >= 4 and any(e.endswith(f) and len(e) > len(f) for e in ends for f in forms(word)):
-                found.append(Match(parent, parent.key.name, "tail", 0.8, f"{column.name} is the end of the name {parent.name.table}"))
-        return found
+        roles, tails = self.glued.meant_by(word)
+        found = [Match(p, k.name, "role", 0.97, f"{column.name} is {p.name.table} in a role") for p, k in roles]
+        found += [Match(p, k.name, "tail", 0.8, f"{column.name} is the end of the name {p.name.table}") for p, k in tails]
+        return [m for m in found if m.parent is not named]
 
     # ── several columns ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def composites(self, singles: Iterable[Edge]) -> list[Edge]:
         """Edges to tables whose key has several columns: each of them is in the child under its own name."""
-        to = {(e.child, e.columns[0]): e.parent for e in singles if len(e.columns) == 1}
+        to = _single_ends(singles)
+        having: dict[Words, list[Named]] = defaultdict(list)
+        for child in self.tables.values():
+            for words in {child.column_words(c.name) for c in child.table.columns}:
+                having[words].append(child)
         found = []
         for parent in self.tables.values():
             key = presumed_key(parent)
             if len(key) < 2 or parent.bare[-1] in TRANSLATIONS:
                 continue
-            for child in self.tables.values():
+            parts = [parent.column_words(part) for part in key if parent.key is None or part != parent.key.name]
+            for child in min((having.get(words, []) for words in parts), key=len):
                 if child is not parent and (edge := self._composite(child, parent, key, to)):
                     found.append(edge)
         return found
 
-    def completed(self, edge: Edge, singles: Iterable[Edge]) -> Edge | None:
+    def completed(self, edge: Edge, to: Mapping[tuple[TableName, str], TableName]) -> Edge | None:
         """An edge to one column of a key of several, with the others: they have the same names in both tables."""
         parent, child = self.tables[edge.parent], self.tables[edge.child]
         key = presumed_key(parent)
@@ -413,7 +414,6 @@ class _Finder:
         columns = [edge.columns[0] if part == edge.parent_columns[0] else own.get(parent.column_words(part)) for part in key]
         if None in columns or len(set(columns)) < len(key):
             return None
-        to = {(e.child, e.columns[0]): e.parent for e in singles if len(e.columns) == 1}
         pairs = [(c, p) for c, p in zip(columns, key, strict=True) if p != edge.parent_columns[0]]
         if any(to.get((edge.child, str(c))) != to.get((edge.parent, p)) for c, p in pairs):
             return None
@@ -421,7 +421,7 @@ class _Finder:
             edge, columns=tuple(str(c) for c in columns), parent_columns=key, confidence=round(min(0.99, edge.confidence + 0.1), 3)
         )
 
-    def _composite(self, child: Named, parent: Named, key: tuple[str, ...], to: dict[tuple[TableName, str], TableName]) -> Edge | None:
+    def _composite(self, child: Named, parent: Named, key: tuple[str, ...], to: Mapping[tuple[TableName, str], TableName]) -> Edge | None:
         mentions = child.bare != parent.bare and any(
             same_words(child.bare[i : i + len(parent.bare)], parent.bare) for i in range(len(child.bare))
         )
@@ -450,6 +450,11 @@ class _Finder:
             return None
         why = f"{', '.join(columns)} are the key of {parent.name.table}"
         return Edge(child.name, tuple(columns), parent.name, key, "inferred", confidence=0.98 if mentions or own else 0.9, evidence=why)
+
+
+def _single_ends(edges: Iterable[Edge]) -> dict[tuple[TableName, str], TableName]:
+    """Where each column points that points alone."""
+    return {(e.child, e.columns[0]): e.parent for e in edges if len(e.columns) == 1}
 
 
 def _singular(words: Words) -> Words:

@@ -5,8 +5,10 @@ Cost: a scan per table, and at most `CHECKS` exact checks a column: it grows wit
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.duck import Connection
 from engine.graph import Edge
@@ -153,8 +155,6 @@ def infer_on_data(schema: Schema, observed: ObservedTables, known: Iterable[Edge
 
 def with_found_keys(schema: Schema, observed: ObservedTables) -> Schema:
     """The schema with primary keys that nobody declared: a column that is named like a key, or the first, where it is unique."""
-    from dataclasses import replace
-
     tables = []
     for named in named_tables(schema).values():
         table = named.table
@@ -191,7 +191,7 @@ def _found_key(named: Named, observed: ObservedTables) -> tuple[str, ...]:
 def _by_data(schema: Schema, observed: ObservedTables, taken: set[tuple[TableName, str]]) -> list[Edge]:
     """Columns without a name that means a table: the one small table whose keys are exactly their values."""
     tables = named_tables(schema)
-    parents = [n for n in tables.values() if n.key is not None and observed.facts(n.name, n.key.name) is not None]
+    parents = _Keys(tables.values(), observed)
     found = []
     for named in tables.values():
         own = presumed_key(named)
@@ -204,19 +204,48 @@ def _by_data(schema: Schema, observed: ObservedTables, taken: set[tuple[TableNam
     return found
 
 
-def _suggested(named: Named, column: Column, parents: list[Named], observed: ObservedTables) -> Edge | None:
+class _Keys:
+    """The keys of tables by what makes their values comparable with a column's: type, and lowest and highest, or how many there are."""
+
+    def __init__(self, tables: Iterable[Named], observed: ObservedTables) -> None:
+        self._by_ends: dict[tuple[object, ...], list[tuple[Named, Column, ColumnFacts]]] = defaultdict(list)
+        self._by_count: dict[str, list[tuple[int, int, Named, Column, ColumnFacts]]] = defaultdict(list)
+        for place, named in enumerate(tables):
+            facts = observed.facts(named.name, named.key.name) if named.key is not None else None
+            if named.key is None or facts is None:
+                continue
+            if facts.low is None:
+                self._by_count[_group(named.key)].append((facts.distinct, place, named, named.key, facts))
+            else:
+                self._by_ends[_group(named.key), facts.low, facts.high].append((named, named.key, facts))
+        for counted in self._by_count.values():
+            counted.sort(key=lambda entry: entry[:2])
+
+    def like(self, column: Column, facts: ColumnFacts) -> list[tuple[Named, Column]]:
+        """Tables and their keys of which the column's values may be all."""
+        if facts.low is not None:
+            return [(named, key) for named, key, _ in self._by_ends.get((_group(column), facts.low, facts.high), ())]
+        counted = self._by_count.get(_group(column), [])
+        first = bisect_left(counted, facts.distinct * 20 // 21 - 1, key=lambda entry: entry[0])
+        last = bisect_right(counted, facts.distinct * 20 // 19 + 1, key=lambda entry: entry[0])
+        return [(named, key) for _, _, named, key, known in counted[first:last] if _alike(facts, known)]
+
+
+def _group(column: Column) -> str:
+    """The class of a column's type; texts of all kinds are one."""
+    return "text" if column.key_class == "char" else column.key_class
+
+
+def _suggested(named: Named, column: Column, parents: _Keys, observed: ObservedTables) -> Edge | None:
     facts = observed.facts(named.name, column.name)
     words = words_of(column.name)
     if facts is None or facts.distinct < 3 or facts.looks_unique or set(words) & (NO_TABLE | _MEASURES):
         return None
     fitting = []
-    for parent in parents:
-        assert parent.key is not None
-        key = observed.facts(parent.name, parent.key.name)
-        same = column.key_class == parent.key.key_class or {column.key_class, parent.key.key_class} <= {"text", "char"}
-        if parent is named or key is None or not same or not _alike(facts, key):
+    for parent, key in parents.like(column, facts):
+        if parent is named:
             continue
-        edge = Edge(named.name, (column.name,), parent.name, (parent.key.name,), "inferred", confidence=0.6)
+        edge = Edge(named.name, (column.name,), parent.name, (key.name,), "inferred", confidence=0.6)
         if observed.may_include(edge):
             fitting.append((any(shortens(w, f) for w in words for f in parent.bare), edge))
     fitting.sort(key=lambda pair: (not pair[0], pair[1]))
@@ -241,7 +270,5 @@ def observed_distinct(observed: ObservedTables, edge: Edge) -> int:
 
 
 def _alike(child: ColumnFacts, parent: ColumnFacts) -> bool:
-    """Whether the child's values can be exactly the parent's keys."""
-    if child.low is not None and parent.low is not None:
-        return child.low == parent.low and child.high == parent.high
+    """Whether the child's values, not of integers, can be exactly the parent's keys."""
     return abs(child.distinct - parent.distinct) <= max(1, parent.distinct // 20)

@@ -145,6 +145,7 @@ def shortens(short: str, long: str) -> bool:
     return all(letter in rest for letter in short)
 
 
+@lru_cache(maxsize=65_536)
 def joined(words: Words) -> frozenset[str]:
     """The words written as one, the last in each of its forms: ("user", "stories") and ("userstory",) meet in "userstory"."""
     return frozenset("".join(words[:-1]) + form for form in forms(words[-1])) if words else frozenset()
