@@ -26,8 +26,9 @@ from slices.judge import LandedFiles
 from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
 from slices.panels import panel_facts
 from slices.partition import Fingerprints, Partition
-from slices.store import LocalStore, check_file
+from slices.store import LocalStore
 from slices.task import Built
+from slices.whole import check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class BuildPlan:
         if version is None or version.fingerprint != self.fingerprint[number] or tenant.state == "withheld":
             return False
         try:
-            check_file(self._store.path(tenant.id, version.id), version.bytes)
+            check_whole(self._store.path(tenant.id, version.id), version.bytes, version.sha256)
         except SlicehouseError:
             return False
         return True

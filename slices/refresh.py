@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from engine import duck
 from engine import lock as locks
 from engine.catalog import runs, versions
@@ -258,10 +256,8 @@ class _Refresh:
 
     def _verdicts_before(self) -> dict[str, dict[str, Any]]:
         with self.installation.catalog.read() as session:
-            last = session.scalar(
-                select(RunRow).where(RunRow.workspace_id == self.row.id, RunRow.state == "succeeded").order_by(RunRow.id.desc()).limit(1)
-            )
-            return runs.verdicts_of(session, last.id) if last is not None else {}
+            last = versions.last_published_run(session, self.row.id)
+            return runs.verdicts_of(session, last) if last is not None else {}
 
     def _leaving(self, partition: Partition) -> tuple[int, int]:
         """How many tenants have a slice now, and how many of those are not in the source any more."""
@@ -348,7 +344,8 @@ class _Refresh:
             return []
         everybody: dict[TableName, Path] = partition.export_everybody(self.folder)
         derived = Rederivation(self.routing, self.landed, partition.export_where(self.folder), everybody)
-        files = [SliceFile(plan.number_of[t], t, self.folder / "staged" / f"{b.version}.duckdb") for t, b in good.items()]
+        keys = {t: plan.tenant_of[plan.number_of[t]].key for t in good}
+        files = [SliceFile(plan.number_of[t], t, self.folder / "staged" / f"{b.version}.duckdb", keys[t]) for t, b in good.items()]
         proofs = prove(
             self.routing, self.landed, derived, files, self.routing.timezone, lambda n: self.progress.step("slices", n, len(files))
         )

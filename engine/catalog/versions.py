@@ -111,6 +111,12 @@ def newest_publication(session: Session, workspace_id: str) -> PublicationRow | 
     )
 
 
+def last_published_run(session: Session, workspace_id: str) -> str | None:
+    """The run of the last publication that a refresh made; a rollback's is none."""
+    of_runs = select(PublicationRow.run_id).where(PublicationRow.workspace_id == workspace_id, PublicationRow.run_id.is_not(None))
+    return session.scalar(of_runs.order_by(PublicationRow.number.desc()).limit(1))
+
+
 def add_publication(
     session: Session, workspace_id: str, run_id: str | None, snapshots: list[str], as_of: datetime, now: datetime
 ) -> PublicationRow:
