@@ -48,7 +48,9 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
         derived = Rederivation(routing, landed, partition.export_where(folder), partition.export_everybody(folder))
         numbers = {t.key: t.number for t in partition.tenants}
         whole = {t.id: _file_problem(store, t, v) for t, v in chosen}
-        files = [SliceFile(numbers[t.key], t.id, store.path(t.id, v.id)) for t, v in chosen if whole[t.id] is None and t.key in numbers]
+        files = [
+            SliceFile(numbers[t.key], t.id, store.path(t.id, v.id), t.key) for t, v in chosen if whole[t.id] is None and t.key in numbers
+        ]
         proofs = prove(routing, landed, derived, files, routing.timezone)
     return [_line(t, v, whole[t.id], proofs.get(t.id)) for t, v in chosen]
 

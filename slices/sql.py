@@ -650,6 +650,12 @@ def _interval_text(column: str) -> str:
     return f"CASE WHEN {column} IS NULL THEN NULL ELSE concat({months}, ' ', date_part('day', {column}), ' ', {micros}) END"
 
 
+def facts_of_slices(slices: Sequence[tuple[str, int]]) -> str:
+    """Of several attached slices, whose and which version they say they are: tenant's number, name, value."""
+    parts = [f"SELECT {int(t)} AS t, name, value FROM {names(s, '_slice', 'manifest')}" for s, t in slices]
+    return " UNION ALL ".join(f"{part} WHERE name IN ('tenant_key', 'version')" for part in parts)
+
+
 def attached_columns() -> str:
     """What every attached slice has: database, schema, table, column, type, in the order of the columns. Views hold no rows."""
     return (

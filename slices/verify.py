@@ -1,7 +1,8 @@
 """Proves slices before they are published, with another engine: what is in the files against tenancy re-derived from the landed keys.
 
 Per tenant and table the multiset of rows in the file must equal the one derived: a stranger's row, a missing row, a changed value and
-a duplicate all show. So do a table or a column too many, and a landed value that its mask has not touched.
+a duplicate all show. So do a table or a column too many, a landed value that its mask has not touched, and a file that goes to another
+tenant's key than that of its row of the tenant table.
 
 A landed row is hashed once, however many slices it is in. Memory: 8 bytes a landed row, and the hashes of one table of a chunk of files.
 """
@@ -19,6 +20,7 @@ from engine import duck
 from engine.routing import Routing
 from engine.schema import TableName
 from engine.sql import attach
+from engine.types import key_class
 from extract.snapshot import LandedColumn
 from slices import sql
 from slices.clear import mask_findings
@@ -36,11 +38,12 @@ _BATCH = 250_000
 
 @dataclass(frozen=True, slots=True)
 class SliceFile:
-    """A file to prove: the tenant's number in this run, its id, and where the file is."""
+    """A file to prove: the tenant's number in this run, its id, where the file is, and the key under which it will answer."""
 
     number: int
     tenant: str
     path: Path
+    key: str | None = None
 
     @property
     def attached(self) -> str:
@@ -91,9 +94,24 @@ def prove(
     for chunk in _chunks(files, tables):
         proofs |= _prove(tables, chunk, timezone)
         progress(len(proofs))
-    for proof in proofs.values():
+    keys = _keys(routing, landed, derived)
+    for file in files:
+        proof = proofs[file.tenant]
         proof.masks = masks
+        if file.key is not None and keys.get(file.number, file.key) != file.key:
+            proof.problem = "it would answer under another tenant's key"
     return proofs
+
+
+def _keys(routing: Routing, landed: Mapping[TableName, LandedFiles], derived: Rederivation) -> dict[int, str]:
+    """The tenants' keys by their numbers, as far as polars can write them."""
+    if routing.whole:
+        return dict(enumerate(routing.whole))
+    column = landed[routing.tenant.table].table.column(routing.tenant.key)
+    key = pl.col(column.landed).cast(pl.String)
+    key = key.str.strip_chars_end(" ") if key_class(column.type, column.source_type) == "char" else key
+    rows = pl.scan_parquet(list(landed[routing.tenant.table].paths)).select("ord", key=key).collect()
+    return dict(rows.drop_nulls().join(derived.tables[routing.tenant.table].rows, on="ord").select("t", "key").iter_rows())
 
 
 def _chunks(files: Sequence[SliceFile], tables: Sequence[_Table]) -> Iterator[list[SliceFile]]:
@@ -163,6 +181,10 @@ def _prove(tables: Sequence[_Table], files: Sequence[SliceFile], timezone: str) 
 def _compare_files(connection: duck.Connection, tables: Sequence[_Table], files: Sequence[SliceFile]) -> dict[str, Proof]:
     found = _columns_of(connection)
     proofs = {f.tenant: Proof(f.tenant, f.path.stem, problem=_shape_problem(_of(tables, f), found.get(f.attached, {}))) for f in files}
+    for number, fact, value in connection.execute(sql.facts_of_slices([(f.attached, f.number) for f in files])).fetchall():
+        file = next(f for f in files if f.number == number)
+        if value != {"tenant_key": file.key or value, "version": file.path.stem}[fact]:
+            proofs[file.tenant].problem = f"its _slice.manifest has another {fact}"
     sound = [f for f in files if proofs[f.tenant].problem is None]
     for table in tables:
         having = [f for f in sound if table.only in (None, f.number)]

@@ -158,6 +158,10 @@ def _first_row_twice(real: Any) -> Any:
     return numbered
 
 
+def _other_facts(real: Any) -> Any:
+    return lambda row, key, *more: real(row, "b" if key == "a" else key, *more)
+
+
 def _turned(real: Any) -> Any:
     return lambda number, condition: real(number, condition if condition == "true" else f"NOT ({condition})")
 
@@ -213,6 +217,9 @@ MUTATIONS = [
     Mutation("a column too many is written", replaced(sql, "create_table", _with_a_column), words="other columns than accepted: main.tasks"),
     Mutation("a value is changed", replaced(sql, "create_table", _capitals)),
     Mutation("a number is written as text", replaced(sql, "create_table", _as_text), words="other columns than accepted: main.tasks"),
+    # ── whose a file is
+    Mutation("keys and numbers of tenants are shifted", text("tenant_rows", ("SELECT v.t, ", "SELECT (v.t + 1) % 4 AS t, ")), words="it would answer under another tenant's key"),
+    Mutation("a file says that it is another tenant's", replaced(slices.refresh, "slice_facts", _other_facts), words="its _slice.manifest has another tenant_key"),
     # ── masks
     Mutation("sha256 is skipped", replaced(masks, "_masked", _unmasked("sha256")), words="4 landed values of people.name are not masked by sha256"),
     Mutation("partial is skipped", replaced(masks, "_masked", _unmasked("partial")), words="3 landed values of people.mail are not masked by partial"),
