@@ -64,7 +64,7 @@ class Route:
     `bridge` marks an excluded table whose key columns judge others; `review` is the open decision that keeps it excluded.
     `unassigned` is the condition under which rows without a vote are everybody's ("true" for all of them). `guards` are the
     polymorphic pairs whose unknown types are faults; `refs` the edges that lead to a `shared: referenced` table.
-    `choices` are ways to settle `review`, the likeliest first.
+    `choices` are ways to settle `review`, the likeliest first; `idle` the known edges of the table that have no say.
     """
 
     table: TableName
@@ -84,6 +84,7 @@ class Route:
     guards: tuple[Guard, ...] = ()
     refs: tuple[Edge, ...] = ()
     choices: tuple[Choice, ...] = ()
+    idle: tuple[Edge, ...] = ()
 
     @property
     def is_written(self) -> bool:
@@ -176,7 +177,8 @@ def route_tables(schema: Schema, edges: Iterable[Edge], tenant: TenantKey, plans
         if not new:
             break
         open_tables.update(new)
-    return {table.name: _with_plan(graph.route(table.name, known, open_tables), plans.get(table.name)) for table in schema}
+    routes = {table.name: graph.route(table.name, known, open_tables) for table in schema}
+    return {name: _with_plan(replace(route, idle=graph.idle(route)), plans.get(name)) for name, route in routes.items()}
 
 
 def _with_plan(route: Route, plan: TablePlan | None) -> Route:
@@ -356,6 +358,11 @@ class _OwnerGraph:
         if pointing and not any(e.parent == table and e.child in known and is_sure(e) for e in self.edges):
             return f"{pointing[0].label} may point at it (confidence {pointing[0].confidence:.2f}): shared, if its rows are everybody's"
         return None
+
+    def idle(self, route: Route) -> tuple[Edge, ...]:
+        """The edges of a table that are known and have no say: actors', unsure ones, those that `via:` does not name, those to shared tables."""
+        placing = {e for through in self.members.values() for e in through}
+        return tuple(e for e in self.of.get(route.table, ()) if e not in route.edges and e not in placing)
 
     def _choices(self, table: TableName, known: set[TableName]) -> tuple[Choice, ...]:
         """What the user could say of an open table: one of its relationships with a way to the tenant table, or a table that joins it."""

@@ -68,7 +68,8 @@ def _details(route: Route, routing: Routing, far: int | None) -> dict[str, Any]:
 
 def _edges(route: Route, routing: Routing) -> list[dict[str, Any]]:
     roles: tuple[tuple[str, tuple[Edge, ...]], ...] = (("owner", route.edges), ("joining", route.joins), ("reference", route.refs))
-    return [_edge(e, role, routing) for role, edges in roles for e in edges]
+    found = [_edge(e, role, routing) for role, edges in roles for e in edges]
+    return [*found, *(_edge(e, "idle", routing) for e in route.idle)]
 
 
 def _edge(edge: Edge, role: str, routing: Routing) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def _edge(edge: Edge, role: str, routing: Routing) -> dict[str, Any]:
         "when": list(edge.when),
         "origin": edge.origin,
         "confidence": edge.confidence,
+        "actor": edge.actor,
         "evidence": edge.evidence,
     }
 

@@ -37,7 +37,7 @@ def summary(tables: Sequence[Facts]) -> str:
     left = f"; {counts['excluded']:,} more in excluded tables, by the source's own estimate" if counts["excluded"] else ""
     decide = f"{asked} to decide" if asked else "none to decide"
     judged = counts["rows"] - counts["excluded"]
-    guessed = any(e["origin"] == "inferred" for t in tables for e in t["edges"])
+    guessed = any(e["origin"] == "inferred" for t in tables for e in t["edges"] if e["role"] != "idle")
     legend = "~ before a column: nobody declared it, it was found by names and data.\n" if guessed else ""
     return f"{legend}{_count(len(tables), 'table')}: {len(tables) - out} in slices, {out - asked} excluded, {decide}.\n{_count(judged, 'row')}: {', '.join(parts) or 'none'}{left}."
 
@@ -92,7 +92,7 @@ def _group(kind: str, group: Sequence[Facts], tenant: str, width: int, mark: boo
 
 def _by(table: Facts, tenant: str) -> str:
     """The columns that place the table, those that point at the tenant table first; else the reason."""
-    found = sorted((e for e in table["edges"] if e["role"] != "reference"), key=lambda e: e["parent"] != tenant)
+    found = sorted((e for e in table["edges"] if e["role"] in ("owner", "joining")), key=lambda e: e["parent"] != tenant)
     return plain(" · ".join(dict.fromkeys(map(_way, found))) or table["reason"])
 
 
@@ -123,12 +123,19 @@ def _option_lines(table: Facts, width: int) -> list[str]:
 
 
 def _edges(table: Facts, width: int) -> str:
-    lines = []
-    for edge in table["edges"]:
-        role = {"owner": "", "joining": ", joining", "reference": ", pointed at by"}[edge["role"]]
-        lines.append(f"  {plain(edge['label'])}  ({edge['origin']}{role}, confidence {edge['confidence']:.2f})")
-        lines += _wrapped(edge["evidence"], "      ", width) if edge["evidence"] else []
-    return "\n".join(["Relationships in use:", *lines]) if lines else ""
+    blocks = []
+    for title, is_idle in (("Relationships in use:", False), ("Relationships without a say:", True)):
+        edges = [e for e in table["edges"] if (e["role"] == "idle") == is_idle]
+        if edges:
+            blocks.append("\n".join([title, *(line for e in edges for line in _edge(e, width))]))
+    return "\n\n".join(blocks)
+
+
+def _edge(edge: Facts, width: int) -> list[str]:
+    role = {"joining": ", joining", "reference": ", pointed at by"}.get(edge["role"], "")
+    actor = ", says who acted" if edge["actor"] else ""
+    lines = [f"  {plain(edge['label'])}  ({edge['origin']}{role}{actor}, confidence {edge['confidence']:.2f})"]
+    return lines + (_wrapped(edge["evidence"], "      ", width) if edge["evidence"] else [])
 
 
 def _pairs(table: Facts, width: int) -> str:

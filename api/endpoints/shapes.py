@@ -188,10 +188,10 @@ class RouteOption(_Shape):
 
 
 class RouteEdge(_Shape):
-    """A relationship in use. `when` is a column and its value, for one type of a polymorphic pair."""
+    """A relationship: in use, or `idle`, where it has no say. `when` is a column and its value, for one type of a polymorphic pair."""
 
     label: str
-    role: Literal["owner", "joining", "reference"]
+    role: Literal["owner", "joining", "reference", "idle"]
     child: str
     columns: list[str]
     parent: str
@@ -199,6 +199,7 @@ class RouteEdge(_Shape):
     when: list[str]
     origin: Literal["declared", "inferred", "configured"]
     confidence: float
+    actor: bool
     evidence: str
 
 

@@ -131,7 +131,7 @@ def test_a_table_opens_with_its_evidence_and_is_marked_in_the_drawing(open_page:
 def test_a_table_of_the_drawing_opens_below(open_page: Open) -> None:
     page = open_page()
     page.get_by_label("Search tables and columns").fill("orgs")
-    expect(page.locator(".rg-table:not(.rg-dim)")).to_have_count(3)
+    expect(page.locator(".rg-table:not(.rg-dim)")).to_have_count(4)
     page.locator('.rg-table[data-table="notes"]').click()
     expect(page.locator('.route-item[data-table="notes"] .route-details')).to_be_visible()
     expect(page.locator(".rg-dim")).to_have_count(0)

@@ -98,6 +98,16 @@ def test_one_table_shows_edges_pairs_and_columns(run: Run) -> None:
     ]
 
 
+def test_relationships_without_a_say_are_shown_with_their_evidence(run: Run) -> None:
+    _, out, _ = run("--table", "deals")
+    lines = out.splitlines()
+    at = lines.index("Relationships without a say:")
+    assert [line.split("  (")[0].strip() for line in lines[at + 1 :] if "->" in line] == [
+        "deals.buyer_id->orgs.id",
+        "deals.seller_id->orgs.id",
+    ]
+
+
 def test_one_table_as_json_has_no_more_than_three_examples(run: Run) -> None:
     facts = json.loads(run("--table", "tickets", "--json")[1])
     assert facts["pairs"]["pairs"][0]["examples"] == ["2", "3"]

@@ -131,7 +131,7 @@ function matches(table, wanted) {
 
 function by(table) {
   if (table.review) return table.review;
-  const own = table.edges.filter((edge) => edge.role !== "reference");
+  const own = table.edges.filter((edge) => edge.role === "owner" || edge.role === "joining");
   if (!own.length) return table.reason;
   return [...new Set(own.map((e) => (e.role === "joining" ? `${e.child}.` : "") + e.columns.join("+")))].join(" · ");
 }
@@ -146,7 +146,10 @@ function details(table) {
     table.reasons && Object.keys(table.reasons).length ? el("p", {}, quarantine(table)) : null,
     Object.keys(table.rules).length ? el("p", {}, rules(table)) : null,
     table.options.length ? part("Write one of these under tables:", lines(table)) : null,
-    table.edges.length ? part("Relationships in use", edges(table)) : null,
+    ...["Relationships in use", "Relationships without a say"].map((title, i) => {
+      const found = table.edges.filter((edge) => (edge.role === "idle") === Boolean(i));
+      return found.length ? part(title, edges(found)) : null;
+    }),
     table.pairs ? part("Do its relationships agree?", pairs(table.pairs)) : null,
     table.columns.length ? columns(table) : null,
   );
@@ -162,17 +165,18 @@ const rules = (table) =>
     .map(([name, value]) => `${name}: ${[value].flat().join(", ")}`)
     .join("; ");
 
-function edges(table) {
+function edges(found) {
   return el(
     "ul",
     { class: "edges" },
-    table.edges.map((edge) =>
+    found.map((edge) =>
       el(
         "li",
         {},
         el("code", {}, edge.label),
         el("span", { class: `badge ${edge.origin === "inferred" ? "wait" : ""}` }, edge.origin),
-        edge.role === "owner" ? null : el("span", { class: "badge" }, edge.role),
+        edge.role === "owner" || edge.role === "idle" ? null : el("span", { class: "badge" }, edge.role),
+        edge.actor ? el("span", { class: "badge" }, "says who acted") : null,
         edge.origin === "inferred" ? el("span", { class: "fine" }, `confidence ${edge.confidence.toFixed(2)}`) : null,
         edge.evidence ? el("p", { class: "fine" }, edge.evidence) : null,
       ),
