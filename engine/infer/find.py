@@ -398,7 +398,7 @@ class _Finder:
         found = []
         for parent in self.tables.values():
             key = presumed_key(parent)
-            if len(key) < 2 or parent.bare[-1] in TRANSLATIONS:
+            if len(key) < 2 or not parent.bare or parent.bare[-1] in TRANSLATIONS:
                 continue
             parts = [parent.column_words(part) for part in key if parent.key is None or part != parent.key.name]
             for child in min((having.get(words, []) for words in parts), key=len):

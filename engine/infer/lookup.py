@@ -12,7 +12,10 @@ from engine.schema import Column
 
 
 class ShortForms:
-    """Tables by how many words their name has and its first letter: a short form begins with the letter of what it shortens."""
+    """Tables by how many words their name has and its first letter: a short form begins with the letter of what it shortens.
+
+    A word may have forms of two letters: `ämter`, `amt`.
+    """
 
     def __init__(self, tables: Iterable[Named]) -> None:
         self._by_bare: dict[tuple[int, str], list[int]] = defaultdict(list)
@@ -21,8 +24,8 @@ class ShortForms:
         self._known: dict[Words, list[tuple[float, Named]]] = {}
         for place, table in enumerate(self._tables):
             for words, index in ((table.bare, self._by_bare), (table.words, self._by_words)):
-                if words:
-                    index[len(words), words[0][0]].append(place)
+                for letter in _letters(words[0]) if words else ():
+                    index[len(words), letter].append(place)
 
     def meant_by(self, stem: Words) -> list[tuple[float, Named]]:
         """The tables whose name, or the end of the stem's, these words shorten, each with how sure that is, in their order."""
@@ -32,13 +35,18 @@ class ShortForms:
 
     def of_one_word(self, words: Words) -> list[Named]:
         """The tables whose name is one word that begins with the letter of one of these, in their order."""
-        return [self._tables[i] for i in sorted({i for w in words for i in self._by_bare.get((1, w[0]), ())})]
+        return [self._tables[i] for i in sorted({i for w in words for c in _letters(w) for i in self._by_bare.get((1, c), ())})]
 
     def _near(self, stem: Words) -> list[Named]:
         lengths = {len(stem), len(stem[0])} if len(stem) == 1 else {len(stem)}
-        found = {i for n in lengths for index in (self._by_bare, self._by_words) for i in index.get((n, stem[0][0]), ())}
-        found |= {i for n in range(1, len(stem)) for i in self._by_bare.get((n, stem[-n][0]), ())}
+        both = (self._by_bare, self._by_words)
+        found = {i for c in _letters(stem[0]) for n in lengths for index in both for i in index.get((n, c), ())}
+        found |= {i for n in range(1, len(stem)) for c in _letters(stem[-n]) for i in self._by_bare.get((n, c), ())}
         return [self._tables[i] for i in sorted(found)]
+
+
+def _letters(word: str) -> set[str]:
+    return {form[0] for form in forms(word) if form}
 
 
 def _shortness(stem: Words, table: Named) -> float:
