@@ -32,7 +32,7 @@ from slices.rederive import Rederivation
 __all__ = ["Proof", "SliceFile", "prove"]
 
 _CHUNK_FILES = 32
-_CHUNK_ROWS = 2_000_000
+_CHUNK_ROWS = 1_000_000
 _BATCH = 250_000
 
 
