@@ -163,9 +163,11 @@ class Case:
         return [edge for edge in self.edges if edge.child == child]
 
     def key(self, table: str, row: int, columns: tuple[str, ...]) -> tuple[Value, ...]:
-        """The values of a row's key as they are compared: normalised where the case says so."""
+        """The values of a row's key as they are compared: char(n) without its trailing blanks, normalised where the case says so."""
         found = self.table(table)
-        return tuple(folded(found.value(row, c), self.normalise.get((table, c))) for c in columns)
+        values = ((c, found.value(row, c)) for c in columns)
+        plain = ((c, v.rstrip(" ") if isinstance(v, str) and found.type_of(c) == "char" else v) for c, v in values)
+        return tuple(folded(v, self.normalise.get((table, c))) for c, v in plain)
 
 
 def folded(value: Value, how: Fold | None) -> Value:
