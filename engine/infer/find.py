@@ -358,8 +358,7 @@ class _Finder:
                 people[0],
                 people[0].key.name,
                 "person",
-                self._by_marker(0.96 if marker == "strong" else 0.93, "strong", stem, column, people[0], "person")
-                * (1.0 if clear else 0.8),
+                score * (1.0 if clear else 0.8),
                 why,
             )
         ]

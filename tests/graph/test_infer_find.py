@@ -108,6 +108,12 @@ def test_actors_point_at_the_table_of_people_and_have_no_say() -> None:
     assert all(e.confidence < SURE for e in edges if e.actor)
 
 
+def test_one_part_of_a_key_of_several_is_less_sure() -> None:
+    whole, part = (Schema.of([table("users", "org_id id", key), table("houses", "id author_id")]) for key in ("id", "org_id,id"))
+    label = "houses.author_id->users.id"
+    assert edge(part, label).confidence < edge(whole, label).confidence
+
+
 def test_rows_point_at_rows_of_their_own_table() -> None:
     made = schema(categories="id parent_id", tasks="id parent_task_id", employees="id manager_id")
     assert found(made) == {"categories.parent_id->categories.id", "tasks.parent_task_id->tasks.id", "employees.manager_id->employees.id"}
