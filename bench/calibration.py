@@ -17,6 +17,7 @@ from engine.graph import Edge
 
 BANDS = ((0.98, "0.98 to 1"), (0.95, "0.95 to 0.98"), (0.9, "0.9 to 0.95"), (0.7, "0.7 to 0.9"), (0.0, "below 0.7"))
 _RULES = (
+    ("values alone", r"are exactly (the|its) keys"),
     ("composite key", r"are the key of"),
     ("role", r"in the role|in a role"),
     ("whole name", r"is the name of"),
