@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bench.schemas import key_class_of
 from engine import duck, sql
 from engine.graph import Edge
 from engine.infer.evidence import ColumnFacts, Inclusion, chance, numbers, weighed
 from engine.infer.observe import ObservedTables, infer_on_data
 from engine.routing import SURE
-from engine.schema import Schema, TableName
+from engine.schema import Column, Schema, Table, TableName
 from tests.graph.small_schemas import name, schema, table
 
 EDGE = Edge(name("orders"), ("customer_id",), name("customers"), ("id",), "inferred", confidence=0.9, evidence="its name")
@@ -213,3 +216,56 @@ def test_checks_grow_with_columns_and_not_with_pairs(db: duck.Connection) -> Non
     _, observed = looked(db, schema(**tables), **rows)
     assert observed.work.columns == 48
     assert observed.work.checks <= 3 * observed.work.columns
+
+
+KINDS = {
+    "bigint": st.one_of(st.none(), st.integers(-3, 12), st.integers(-(2**63), 2**63 - 1)),
+    "varchar": st.one_of(st.none(), st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=3)),
+    "uuid": st.one_of(st.none(), st.uuids()),
+    "numeric(10,0)": st.one_of(st.none(), st.integers(-9, 9)),
+}
+COLUMNS = (
+    "id",
+    "ORDER_ID",
+    "customer_id",
+    "kunde id",
+    'quo"te_id',
+    "parent_id",
+    "code",
+    "x_type",
+    "x_id",
+    "select",
+    "名前_id",
+    "author_id",
+)
+
+
+@st.composite
+def filled(draw: st.DrawFn) -> list[tuple[Table, list[tuple[object, ...]]]]:
+    made = []
+    for written in draw(
+        st.lists(st.sampled_from(["orders", "customers", "users", 'kun"de', "__", "select"]), min_size=1, max_size=4, unique=True)
+    ):
+        columns = draw(
+            st.lists(st.tuples(st.sampled_from(COLUMNS), st.sampled_from(sorted(KINDS))), min_size=1, max_size=5, unique_by=lambda c: c[0])
+        )
+        rows = draw(st.lists(st.tuples(*(KINDS[kind] for _, kind in columns)), max_size=8))
+        described = tuple(Column(c, kind, kind, key_class_of(kind)) for c, kind in columns)
+        made.append((Table(name(written), described), rows))
+    return made
+
+
+@settings(max_examples=60, deadline=None)
+@given(filled())
+def test_any_rows_are_looked_at_without_a_fault_and_the_same_way_twice(given_: list[tuple[Table, list[tuple[object, ...]]]]) -> None:
+    made = Schema.of([table_ for table_, _ in given_])
+    with duck.blank() as connection:
+        for table_, rows in given_:
+            listed = ", ".join(f"{sql.name(c.name)} {c.source_type}" for c in table_.columns)
+            connection.execute(f"create table {sql.name(table_.name.table)} ({listed})")
+            for row in rows:
+                connection.execute(f"insert into {sql.name(table_.name.table)} values ({', '.join('?' * len(row))})", list(row))
+        relations = {t.name: sql.name(t.name.table) for t in made}
+        edges = infer_on_data(made, ObservedTables(connection, made, relations))
+        assert infer_on_data(made, ObservedTables(connection, made, dict(reversed(relations.items())))) == edges
+    assert all(0 <= e.confidence <= 1 for e in edges)
