@@ -16,7 +16,7 @@ from engine.workspace import Workspace, read_workspace
 from extract.schedule import Schedule
 from slices.installation import Installation, open_installation
 from slices.locking import exclusive, is_held
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 
 log = logging.getLogger("slicehouse.scheduler")
 

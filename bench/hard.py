@@ -35,13 +35,13 @@ from engine.routing import Routing
 from engine.settings import Settings
 from engine.workspace import Workspace, read_workspace
 from extract.snapshot import Snapshot
-from slices import routings
 from slices.installation import Installation, open_installation
-from slices.judge import Judge
 from slices.landing import files_of, load_snapshots, oldest
 from slices.refresh import Options, refresh
-from slices.review import accept_review, review
-from slices.sql import State as Verdict
+from slices.reviewing import routings
+from slices.reviewing.review import accept_review, review
+from slices.rule.judge import Judge
+from slices.rule.sql import State as Verdict
 
 
 @dataclass(frozen=True, slots=True)

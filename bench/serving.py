@@ -39,8 +39,8 @@ from bench.tpch import Prepared, prepared
 from engine.catalog import versions
 from engine.settings import Settings
 from engine.workspace import read_workspace
-from slices import routings
 from slices.installation import open_installation
+from slices.reviewing import routings
 
 _HOT = 48
 _TURN = 1.0

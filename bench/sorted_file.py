@@ -14,8 +14,8 @@ from pathlib import Path
 import duckdb
 
 from engine import sql
-from slices import sql as statements
-from slices.build import disabled_methods
+from slices.building import sql as statements
+from slices.building.build import disabled_methods
 
 TABLES = ("customer", "orders", "lineitem")
 _STATEMENTS = Path(__file__).with_name("sql") / "sorted_file.sql"

@@ -23,7 +23,7 @@ from extract.samples import SampledTables
 from extract.snapshot import Landing, Snapshot, land, read_snapshot
 from extract.source import ReadRequest, SourceSnapshot, open_source
 from slices.installation import Installation
-from slices.judge import LandedFiles
+from slices.rule.judge import LandedFiles
 
 Show = Callable[[str, int, int | None], None]
 FRESH = timedelta(hours=1)

@@ -21,25 +21,26 @@ from engine.routing import Routing
 from engine.schema import TableName
 from engine.workspace import Workspace
 from extract.snapshot import Snapshot
-from slices import guards, routings
-from slices.builders import run_tasks
-from slices.included import included, with_included
+from slices.building.builders import run_tasks
+from slices.building.panels import task_panels
+from slices.building.style import slice_facts, slice_style, task_tables
+from slices.building.task import BuildTask, Built, TaskPanel, TaskTable, TaskTenant, TaskView
+from slices.building.views import task_views, view_facts
 from slices.installation import Installation
-from slices.judge import Judge, LandedFiles
 from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
 from slices.locking import exclusive
-from slices.manifest import ManifestSnapshot
-from slices.panels import task_panels
-from slices.partition import Fingerprint, Fingerprints, Partition, Verdicts, make_buckets
-from slices.planning import BuildPlan, Options, Work, earlier_routings
 from slices.progress import Progress, Silent, StageCost, Stages
-from slices.publish import Decision, Verified, publish, sweep
-from slices.rederive import Rederivation
-from slices.store import LocalStore
-from slices.style import slice_facts, slice_style, task_tables
-from slices.task import BuildTask, Built, TaskPanel, TaskTable, TaskTenant, TaskView
-from slices.verify import SliceFile, prove
-from slices.views import task_views, view_facts
+from slices.proving.rederive import Rederivation
+from slices.proving.verify import SliceFile, prove
+from slices.publishing import guards
+from slices.publishing.manifest import ManifestSnapshot
+from slices.publishing.planning import BuildPlan, Options, Work, earlier_routings
+from slices.publishing.publish import Decision, Verified, publish, sweep
+from slices.publishing.store import LocalStore
+from slices.reviewing import routings
+from slices.reviewing.included import included, with_included
+from slices.rule.judge import Judge, LandedFiles
+from slices.rule.partition import Fingerprint, Fingerprints, Partition, Verdicts, make_buckets
 
 __all__ = ["Options", "Result", "refresh"]
 

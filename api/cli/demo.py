@@ -129,9 +129,9 @@ def _announce(port: int, lines: str) -> None:
 
 def _refreshed(installation: Installation, workspace: Workspace) -> None:
     """Accepts the demo's routing where it is new, and refreshes."""
-    from slices import routings
     from slices.refresh import refresh
-    from slices.review import accept_review, review
+    from slices.reviewing import routings
+    from slices.reviewing.review import accept_review, review
 
     row = routings.workspace_row(installation, workspace)
     if routings.accepted(installation, workspace, row) is None:

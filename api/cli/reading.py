@@ -22,7 +22,7 @@ def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: 
     """The tenants of the workspace, their states and sizes."""
     from api.control.tenants import tenant_facts
     from engine.catalog import versions
-    from slices.routings import workspace_row
+    from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)
@@ -56,7 +56,7 @@ def query(
     from api.serving.problems import ADVICE, Problem
     from engine.clock import rfc3339
     from engine.errors import WorkFailed
-    from slices.routings import workspace_row
+    from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)
@@ -115,9 +115,9 @@ def pull(
     from api.control.tenants import require_tenant, slice_of
     from api.serving.problems import ADVICE, Problem
     from engine.errors import ConfigurationError, SliceUnusable, WorkFailed
-    from slices.build import file_digest
-    from slices.routings import workspace_row
-    from slices.store import check_file
+    from slices.building.build import file_digest
+    from slices.publishing.store import check_file
+    from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)

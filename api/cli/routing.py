@@ -14,7 +14,7 @@ from api.cli.common import AsJson, HomeFolder, Lines, WorkspaceFiles, one_worksp
 
 if TYPE_CHECKING:
     from engine.routing import Routing
-    from slices.review import Review
+    from slices.reviewing.review import Review
 
 Accept = Annotated[
     list[str] | None, Parameter(negative=(), consume_multiple=True, help="make it count: all of it, or only the tables that are named")
@@ -37,7 +37,7 @@ def routes(
     --accept makes it the one that refreshes run by; --accept TABLE takes that table's new route and columns alone, the others keep what
     was accepted before.
     """
-    from slices.review import differences, review
+    from slices.reviewing.review import differences, review
 
     if graph is not None:
         _check_ending(graph)
@@ -57,7 +57,7 @@ def routes(
         if not json:
             say("Next: slicehouse routes --accept" if differences(found) else "This is the accepted routing. Next: slicehouse refresh")
         return 0
-    from slices.review import accept_review, accept_tables
+    from slices.reviewing.review import accept_review, accept_tables
 
     by = getpass.getuser()
     row = accept_tables(installation, item, found, accept, by) if accept else accept_review(installation, item, found, by)
@@ -70,8 +70,8 @@ def routes(
 
 def _show(found: Review, table: str | None, file: str, as_json: bool) -> None:
     from api.cli.routes_text import detail, overview
-    from slices.record import table_facts
-    from slices.review import find_table
+    from slices.reviewing.record import table_facts
+    from slices.reviewing.review import find_table
 
     if table is None and as_json:
         print_json(found.rows())

@@ -73,7 +73,7 @@ def status(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: A
 
 def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
     """Proves the published slices again, from the landed keys of the last publication."""
-    from slices.audit import verify_published
+    from slices.proving.audit import verify_published
 
     where = place(workspace, home)
     found = verify_published(open_place(where), one_workspace(where), tenant)
@@ -87,8 +87,8 @@ def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home:
 def rollback(tenant: str, *, to: str | None = None, workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
     """Makes the version before (or the one named with --to) answer again."""
     from api.control.tenants import require_tenant
-    from slices.publish import rollback as back
-    from slices.routings import workspace_row
+    from slices.publishing.publish import rollback as back
+    from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)

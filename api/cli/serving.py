@@ -20,7 +20,7 @@ def serve(
 ) -> int:
     """Serves the API and the pages, and runs refreshes by schedule and by request."""
     from api.serve import supervise
-    from slices.routings import workspace_row
+    from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)

@@ -21,7 +21,7 @@ from engine.lock import load, routing_of
 from engine.routing import Routing
 from engine.workspace import Workspace
 from engine.workspace.positions import Document, Path_
-from slices import sql
+from slices.building import sql
 
 _SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 

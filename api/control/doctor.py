@@ -12,7 +12,7 @@ from engine import duck
 from engine.errors import SlicehouseError
 from engine.settings import Settings
 from engine.workspace import read_workspace
-from slices.builders import builder_environment
+from slices.building.builders import builder_environment
 from slices.installation import open_installation
 from slices.landing import OpenSources
 
@@ -50,7 +50,7 @@ def examine(home: Path, files: list[Path]) -> list[Finding]:
 
 
 def _canary() -> Finding:
-    code = "import tempfile, pathlib; from slices.canary import memory_crosses; print(memory_crosses(pathlib.Path(tempfile.mkdtemp())))"
+    code = "import tempfile, pathlib; from slices.building.canary import memory_crosses; print(memory_crosses(pathlib.Path(tempfile.mkdtemp())))"
     done = subprocess.run([sys.executable, "-c", code], env=builder_environment(), capture_output=True, text=True, check=False)
     ok = done.stdout.strip() == "False"
     text = (

@@ -10,7 +10,7 @@ from engine.catalog.keys import NewKey, create_key, keys_of
 from engine.errors import ConfigurationError
 from engine.workspace import Workspace
 from slices.installation import Installation
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 
 
 def make_key(installation: Installation, workspace: Workspace | None, scope: str, permissions: list[str] | None, label: str) -> NewKey:

@@ -8,12 +8,12 @@ from engine.catalog.reviews import last_review
 from engine.catalog.tables import ReviewRow, RoutingRow, WorkspaceRow
 from engine.catalog.workspaces import accepted_routing
 from engine.drawing import mermaid, svg
-from slices import record
 from slices.installation import Installation
+from slices.reviewing import record
 
 
 def shown(installation: Installation, workspace: WorkspaceRow) -> dict[str, Any]:
-    """The tables with edges, evidence, decisions, columns and pairs (`slices.record.document`)."""
+    """The tables with edges, evidence, decisions, columns and pairs (`slices.reviewing.record.document`)."""
     return record.document(*_kept(installation, workspace))
 
 

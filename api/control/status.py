@@ -9,7 +9,7 @@ from engine.catalog.tables import RunRow, StageRow
 from engine.clock import rfc3339
 from engine.workspace import Workspace
 from slices.installation import Installation
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 
 
 def workspace_status(installation: Installation, workspace: Workspace) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.catalog.tables import TenantRow, VersionRow, WorkspaceRow
 from engine.clock import rfc3339
 from engine.errors import ConfigurationError
 from slices.installation import Installation
-from slices.store import LocalStore
+from slices.publishing.store import LocalStore
 
 
 def require_tenant(installation: Installation, workspace_id: str, name: str) -> TenantRow:

@@ -13,8 +13,8 @@ from api.endpoints.shapes import SchemaShape
 from api.serving.problems import Problem
 from engine.catalog import versions
 from engine.clock import rfc3339
-from slices.store import LocalStore
-from slices.whole import check_whole
+from slices.publishing.store import LocalStore
+from slices.publishing.whole import check_whole
 
 router = APIRouter(prefix="/v1", tags=["data"], dependencies=[Depends(enter)])
 Ignored = Annotated[str | None, Query(description="ignored: a file is a file")]

@@ -15,7 +15,7 @@ from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import Problem
 from engine import duck
 from engine.errors import SliceUnusable
-from slices.whole import check_whole
+from slices.publishing.whole import check_whole
 
 _BATCH = 10_000
 # While rows stream, Arrow hands on the engine's errors as its own, an OSError among them.

@@ -12,8 +12,8 @@ from api.serving.gate import Tables, check
 from api.serving.problems import Problem
 from engine import duck
 from engine.errors import SliceUnusable
-from slices import sql
-from slices.store import check_file
+from slices.building import sql
+from slices.publishing.store import check_file
 
 _Key = tuple[str, str, str]
 

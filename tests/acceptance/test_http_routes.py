@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from api.endpoints import shapes
-from slices.review import accept_review, review
+from slices.reviewing.review import accept_review, review
 from tests.acceptance import http_world, review_world
 from tests.acceptance.http_world import World
 from tests.integration.driving import offer_tables

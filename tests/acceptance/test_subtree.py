@@ -29,7 +29,7 @@ from engine.settings import Settings
 from engine.workspace import read_workspace
 from slices.installation import Installation
 from slices.refresh import Options, refresh
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 from tests.integration.driving import accept, answering, installation_in, offer_tables
 
 URL = "subtree"

@@ -25,7 +25,7 @@ from engine.settings import Settings
 from engine.workspace import Workspace, read_workspace
 from slices.installation import Installation, open_installation
 from slices.refresh import refresh
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 from tests.integration.driving import Answering, accept, answering, offer_tables
 
 HERE = Path(__file__).resolve().parent

@@ -36,14 +36,14 @@ from engine import duck
 from engine.catalog import versions
 from engine.catalog.tables import RunRow
 from engine.errors import Busy, SlicehouseError, SourceError, StorageError
-from slices import builders
-from slices.audit import verify_published
+from slices.building import builders
 from slices.installation import Installation
 from slices.locking import is_held
 from slices.progress import Silent
-from slices.publish import rollback
+from slices.proving.audit import verify_published
+from slices.publishing.publish import rollback
 from slices.refresh import refresh
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 from tests.attacks.running import ROOT, free_port, running
 from tests.attacks.stage import Stage, attacks, offer_rows, staged
 from tests.integration.driving import accept, answering, installation_in, workspace_of

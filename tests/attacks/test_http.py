@@ -15,7 +15,7 @@ import pytest
 from engine.catalog.keys import revoke_key
 from engine.catalog.tables import TenantRow
 from engine.catalog.versions import slug_of
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 from tests.attacks.running import ROOT, Server, running
 from tests.attacks.stage import BAIT, Stage, attacks, staged
 from tests.attacks.wire import Got, ask, send

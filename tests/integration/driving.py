@@ -17,11 +17,11 @@ from engine.schema import ForeignKey, Table, TableName, UniqueKey
 from engine.settings import Settings
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
-from slices import routings
 from slices.installation import Installation, open_installation
-from slices.judge import Judge
 from slices.landing import OpenSources, files_of, land_workspace, oldest, plan_fresh
-from slices.partition import Partition
+from slices.reviewing import routings
+from slices.rule.judge import Judge
+from slices.rule.partition import Partition
 
 
 def installation_in(home: Path, **settings: Any) -> Installation:

@@ -31,13 +31,14 @@ from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from extract.snapshot import Landing, land
 from extract.source import ReadRequest
-from slices import builders, routings
-from slices.judge import Judge, LandedFiles
-from slices.partition import Partition
-from slices.rederive import Derived, Rederivation
+from slices.building import builders
+from slices.building.task import Built
+from slices.proving.rederive import Derived, Rederivation
 from slices.refresh import Options, refresh
-from slices.sql import State
-from slices.task import Built
+from slices.reviewing import routings
+from slices.rule.judge import Judge, LandedFiles
+from slices.rule.partition import Partition
+from slices.rule.sql import State
 from tests.integration.driving import Answering, accept, answering, installation_in, workspace_of
 from tests.rowrule.case import CHAR, SCALE, Case, ColumnType, Edge, Polymorphic, Table
 from tests.rowrule.oracle import outcome

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from extract.types import landed_type
-from slices.builders import builder_environment, run_tasks
-from slices.task import BuildTask, SliceStyle, TaskColumn, TaskTable, TaskTenant
+from slices.building.builders import builder_environment, run_tasks
+from slices.building.task import BuildTask, SliceStyle, TaskColumn, TaskTable, TaskTenant
 from tests.integration.test_foreign_bytes import alphabet, tenants_in
 
 TENANTS = 4
@@ -27,7 +27,7 @@ COLUMNS = [
 
 COUNTED = """
 import os, sys
-import slices.builder as builder
+import slices.building.builder as builder
 forks, real = [], os.fork
 def fork():
     child = real()
@@ -40,7 +40,7 @@ print("forks", len(forks), file=sys.stderr)
 
 LIMITED = """
 import resource
-import slices.builder as builder
+import slices.building.builder as builder
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 builder._canary_fails = lambda *_: {one_by_one}
 builder.main()
@@ -48,7 +48,7 @@ builder.main()
 
 TOGETHER = """
 import sys
-import slices.builder as builder
+import slices.building.builder as builder
 builder._canary_fails = lambda *_: False
 builder.main()
 """
@@ -179,7 +179,7 @@ def test_tenant_that_the_disk_refuses_is_told_and_leaves_no_file_and_the_next_is
 @pytest.mark.parametrize("storage_version", ["v1.0.0", "v1.4.0", "v1.5.0"])
 @pytest.mark.parametrize("compression", ["light", "small"])
 def test_canary_of_each_style_is_quiet_with_the_allocator_setting(tmp_path: Path, compression: str, storage_version: str) -> None:
-    code = "import sys, pathlib; from slices.canary import memory_crosses; print(memory_crosses(pathlib.Path(sys.argv[1]), *sys.argv[2:]))"
+    code = "import sys, pathlib; from slices.building.canary import memory_crosses; print(memory_crosses(pathlib.Path(sys.argv[1]), *sys.argv[2:]))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "canary"), compression, storage_version],
         env=builder_environment(),

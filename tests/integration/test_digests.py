@@ -11,7 +11,7 @@ from engine.errors import WorkspaceFileError
 from engine.schema import Table, TableName, UniqueKey
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
-from slices.audit import verify_published
+from slices.proving.audit import verify_published
 from slices.refresh import refresh
 from tests.integration.driving import accept, answering, installation_in
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from slices.builders import builder_environment
+from slices.building.builders import builder_environment
 from slices.refresh import refresh
 from tests.integration.driving import accept, answering, installation_in, offer_tables, workspace_of
 
@@ -33,7 +33,7 @@ _TEXT = re.compile(b"|".join(b"(?:%s){%d,}" % (b"|".join(re.escape(c.encode()) f
 
 @pytest.mark.parametrize("allocator", [True, False])
 def test_canary_sees_memory_cross_only_without_the_allocator_setting(tmp_path: Path, allocator: bool) -> None:
-    code = "import sys, pathlib; from slices.canary import memory_crosses; print(memory_crosses(pathlib.Path(sys.argv[1])))"
+    code = "import sys, pathlib; from slices.building.canary import memory_crosses; print(memory_crosses(pathlib.Path(sys.argv[1])))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "canary")],
         env=builder_environment(allocator),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slices.builders import run_tasks
-from slices.task import BuildTask, Built, SliceStyle, TaskTenant
+from slices.building.builders import run_tasks
+from slices.building.task import BuildTask, Built, SliceStyle, TaskTenant
 
 TASKS = 24
 

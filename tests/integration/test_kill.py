@@ -14,7 +14,7 @@ from sqlalchemy import select
 from engine.catalog.tables import RunRow, VersionRow
 from slices.installation import Installation
 from slices.refresh import refresh
-from slices.routings import workspace_row
+from slices.reviewing.routings import workspace_row
 from tests.integration.driving import answering, installation_in
 from tests.integration.killed import offer_generation, workspace_in
 

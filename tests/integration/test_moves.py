@@ -11,10 +11,10 @@ import pytest
 
 from engine.errors import ReviewRequired
 from slices import refresh as refreshing
-from slices.publish import rollback
+from slices.building.task import Built
+from slices.publishing.publish import rollback
 from slices.refresh import Result, refresh
-from slices.routings import workspace_row
-from slices.task import Built
+from slices.reviewing.routings import workspace_row
 from tests.integration.driving import Answering, accept, answering, installation_in, offer_tables, workspace_of
 
 CANARY = "qzjxkvwyhgfqbnmplkjh"

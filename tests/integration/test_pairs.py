@@ -10,10 +10,10 @@ import pytest
 
 from engine.graph import Edge
 from engine.schema import TableName
-from slices import routings
-from slices.judging import judging
 from slices.landing import OpenSources, land_workspace, plan_fresh
-from slices.pairs import Pairs, pairs_of
+from slices.reviewing import routings
+from slices.reviewing.judging import judging
+from slices.rule.pairs import Pairs, pairs_of
 from tests.integration.driving import installation_in, offer_tables, workspace_of
 
 URL = "pairs"
@@ -70,7 +70,7 @@ def test_each_edge_alone_says_how_many_rows_it_would_own(tmp_path: Path) -> None
 
 
 def test_what_an_edge_would_own_alone_is_what_via_makes_of_it(tmp_path: Path) -> None:
-    from slices.review import review
+    from slices.reviewing.review import review
 
     said = {"tables": {"tickets": {"via": "project_id"}}}
     offer_tables(URL, tables())

@@ -13,10 +13,10 @@ from engine.errors import ReviewRequired, StorageError
 from engine.ids import new_id
 from slices.installation import Installation
 from slices.layout import Home
-from slices.publish import rollback
+from slices.publishing.publish import rollback
+from slices.publishing.store import LocalStore
 from slices.refresh import refresh
-from slices.routings import workspace_row
-from slices.store import LocalStore
+from slices.reviewing.routings import workspace_row
 from tests.integration.driving import accept, answering, installation_in
 from tests.integration.killed import offer_generation, workspace_in
 

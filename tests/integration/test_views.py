@@ -8,7 +8,7 @@ import psycopg
 
 from api.serving.answer import Limits, answer
 from api.serving.opened import OpenSlices, SliceRef
-from slices.build import file_digest
+from slices.building.build import file_digest
 from slices.refresh import refresh
 from tests.integration.driving import accept, answering, installation_in, workspace_of
 

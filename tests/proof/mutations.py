@@ -17,9 +17,11 @@ import slices.landing
 import slices.refresh
 from engine import sql as quoting
 from extract import masks, snapshot
-from slices import build, builder, partition, sql
-from slices.judge import Judge
-from slices.sql import Reason, State
+from slices.building import build, builder
+from slices.building import sql as building
+from slices.rule import partition, sql
+from slices.rule.judge import Judge
+from slices.rule.sql import Reason, State
 
 Patch = pytest.MonkeyPatch
 
@@ -35,7 +37,7 @@ class Mutation:
 
 
 def text(function: str, *changes: tuple[str, str]) -> Callable[[Patch], None]:
-    """A statement of slices.sql with some of its text changed; fails where there is nothing to change."""
+    """A statement of slices.rule.sql with some of its text changed; fails where there is nothing to change."""
 
     def apply(patch: Patch) -> None:
         real = getattr(sql, function)
@@ -214,9 +216,9 @@ MUTATIONS = [
     Mutation("every row is written twice", replaced(builder._BucketRows, "parts", _twice)),
     Mutation("the builder forgets everybody's rows", replaced(builder._BucketRows, "parts", _own_alone)),
     Mutation("a table too many is written", replaced(build, "_create_table", _with_a_copy), words="1 tables too many, 0 missing"),
-    Mutation("a column too many is written", replaced(sql, "create_table", _with_a_column), words="other columns than accepted: main.tasks"),
-    Mutation("a value is changed", replaced(sql, "create_table", _capitals)),
-    Mutation("a number is written as text", replaced(sql, "create_table", _as_text), words="other columns than accepted: main.tasks"),
+    Mutation("a column too many is written", replaced(building, "create_table", _with_a_column), words="other columns than accepted: main.tasks"),
+    Mutation("a value is changed", replaced(building, "create_table", _capitals)),
+    Mutation("a number is written as text", replaced(building, "create_table", _as_text), words="other columns than accepted: main.tasks"),
     # ── whose a file is
     Mutation("keys and numbers of tenants are shifted", text("tenant_rows", ("SELECT v.t, ", "SELECT (v.t + 1) % 4 AS t, ")), words="it would answer under another tenant's key"),
     Mutation("a file says that it is another tenant's", replaced(slices.refresh, "slice_facts", _other_facts), words="its _slice.manifest has another tenant_key"),

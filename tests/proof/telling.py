@@ -13,9 +13,9 @@ from engine.errors import SlicehouseError
 from engine.workspace import Workspace
 from engine.workspace.models import ColumnConfig
 from extract.memory import offer
-from slices import builder
+from slices.building import builder
+from slices.building.task import BuildTask, Built
 from slices.refresh import Options, refresh
-from slices.task import BuildTask, Built
 from tests.integration.driving import accept, answering, installation_in
 from tests.integration.pipeline import ROW, Rows, source_of, workspace
 from tests.rowrule.case import Case, Column, ColumnType, Condition, Edge, Polymorphic, Table

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slices import builders
+from slices.building import builders
 from tests.proof.mutations import MUTATIONS, Mutation
 from tests.proof.telling import SLICES, InProcess, again, first
 

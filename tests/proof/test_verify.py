@@ -15,12 +15,12 @@ import pytest
 
 from extract.snapshot import LandedColumn
 from slices import refresh as refreshing
-from slices import verify
-from slices.hashing import row_hash
-from slices.proof import MaskFinding, Proof
+from slices.building.task import Built
+from slices.proving import verify
+from slices.proving.hashing import row_hash
+from slices.proving.proof import MaskFinding, Proof
+from slices.proving.verify import SliceFile
 from slices.refresh import Result, refresh
-from slices.task import Built
-from slices.verify import SliceFile
 from tests.integration.driving import accept, installation_in, offer_tables, workspace_of
 
 TENANTS = [f"t{i}" for i in range(7)]

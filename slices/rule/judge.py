@@ -1,6 +1,6 @@
 """The row rule (rules.md 1) in DuckDB: whose is this row? Edge by edge, a join each, groups of tables parents first.
 
-The work database's tables are described in `slices.sql`. Nothing here looks at a tenant by itself: cost is rows × edges.
+The work database's tables are described in `slices.rule.sql`. Nothing here looks at a tenant by itself: cost is rows × edges.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.routing import Route, Routing
 from engine.schema import TableName
 from engine.types import key_class
 from extract.snapshot import LandedColumn, LandedTable
-from slices import sql
+from slices.rule import sql
 
 Key = tuple[str, quoting.KeyMode]
 

@@ -17,8 +17,8 @@ from engine.dashboards import Dashboard, Panel, Parameter
 from engine.dashboards.models import bound_names
 from engine.dashboards.parameters import bind
 from engine.sql import text_list
-from slices import sql, trees
-from slices.task import TaskPanel, TaskTable, TaskView
+from slices.building import sql, trees
+from slices.building.task import TaskPanel, TaskTable, TaskView
 
 
 def task_panels(

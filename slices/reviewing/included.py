@@ -11,7 +11,7 @@ from engine.routing import Routing
 from engine.schema import TableName
 from engine.types import key_class
 from engine.workspace import Workspace
-from slices.judge import LandedFiles
+from slices.rule.judge import LandedFiles
 
 
 def with_included(accepted: Routing, fresh: Routing, workspace: Workspace) -> Routing:

@@ -16,7 +16,7 @@ from engine.infer.evidence import BROKEN
 from engine.plan import used_edges
 from engine.routing import Routing
 from engine.schema import TableName
-from slices.partition import Partition, Verdicts
+from slices.rule.partition import Partition, Verdicts
 
 
 def check_quarantine(routing: Routing, shares: Mapping[TableName, int], verdicts: Mapping[TableName, Verdicts]) -> None:

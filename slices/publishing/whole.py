@@ -10,8 +10,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 from engine.errors import SliceUnusable
-from slices.build import file_digest
-from slices.store import check_file
+from slices.building.build import file_digest
+from slices.publishing.store import check_file
 
 _MOST = 4_096
 _Stamp = tuple[int, int, int, int, int]

@@ -9,16 +9,16 @@ from engine.catalog import versions
 from engine.catalog.tables import TenantRow, VersionRow
 from engine.errors import ReviewRequired, SlicehouseError
 from engine.workspace import Workspace
-from slices import routings
-from slices.build import file_digest
-from slices.included import with_landed
+from slices.building.build import file_digest
 from slices.installation import Installation
-from slices.judging import judged
 from slices.landing import files_of, load_snapshots
 from slices.locking import exclusive
-from slices.rederive import Rederivation
-from slices.store import LocalStore, check_file
-from slices.verify import Proof, SliceFile, prove
+from slices.proving.rederive import Rederivation
+from slices.proving.verify import Proof, SliceFile, prove
+from slices.publishing.store import LocalStore, check_file
+from slices.reviewing import routings
+from slices.reviewing.included import with_landed
+from slices.reviewing.judging import judged
 
 
 def verify_published(installation: Installation, workspace: Workspace, tenant: str | None) -> list[dict[str, Any]]:

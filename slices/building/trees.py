@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine import duck
-from slices import sql
-from slices.task import TaskTable
+from slices.building import sql
+from slices.building.task import TaskTable
 
 
 def parsed(connection: duck.Connection, statement: str) -> Any:

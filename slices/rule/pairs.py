@@ -14,8 +14,8 @@ from engine.duck import Connection
 from engine.graph import Edge
 from engine.routing import Routing
 from engine.schema import TableName
-from slices import sql
-from slices.judge import Judge, Numbered
+from slices.rule import sql
+from slices.rule.judge import Judge, Numbered
 
 EXAMPLES = 3
 

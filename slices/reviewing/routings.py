@@ -15,7 +15,7 @@ from engine.routing import Routing
 from engine.schema import TableName
 from engine.workspace import Workspace
 from slices.installation import Installation
-from slices.partition import Verdicts
+from slices.rule.partition import Verdicts
 
 
 def workspace_row(installation: Installation, workspace: Workspace) -> WorkspaceRow:

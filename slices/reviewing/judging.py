@@ -14,9 +14,9 @@ from engine.ids import new_id
 from engine.routing import Routing
 from extract.snapshot import Snapshot
 from slices.installation import Installation
-from slices.judge import Judge
 from slices.landing import files_of, oldest
-from slices.partition import Partition
+from slices.rule.judge import Judge
+from slices.rule.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)

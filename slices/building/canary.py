@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from engine import duck
-from slices.build import build_slice
-from slices.task import SliceStyle, TaskColumn, TaskTable
+from slices.building.build import build_slice
+from slices.building.task import SliceStyle, TaskColumn, TaskTable
 
 LETTERS = ("abcdefghijklm", "nopqrstuvwxyz")
 _ROWS = 3_000

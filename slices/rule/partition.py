@@ -22,9 +22,9 @@ from engine.routing import Routing
 from engine.schema import TableName
 from engine.types import key_class
 from extract.snapshot import LandedColumn
-from slices import sql
-from slices.judge import Judge, Numbered
-from slices.sql import Reason
+from slices.rule import sql
+from slices.rule.judge import Judge, Numbered
+from slices.rule.sql import Reason
 
 _BATCH = 250_000
 

@@ -22,12 +22,12 @@ from engine.schema import TableName
 from engine.sql import attach
 from engine.types import key_class
 from extract.snapshot import LandedColumn
-from slices import sql
-from slices.clear import mask_findings
-from slices.hashing import row_hash
-from slices.judge import LandedFiles
-from slices.proof import Proof
-from slices.rederive import Rederivation
+from slices.proving import sql
+from slices.proving.clear import mask_findings
+from slices.proving.hashing import row_hash
+from slices.proving.proof import Proof
+from slices.proving.rederive import Rederivation
+from slices.rule.judge import LandedFiles
 
 __all__ = ["Proof", "SliceFile", "prove"]
 

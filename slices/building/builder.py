@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from engine import duck
 from engine.errors import SlicehouseError
-from slices.build import build_slice, disabled_methods, file_digest
-from slices.canary import memory_crosses
-from slices.task import BuildTask, Built, TaskTable, TaskTenant
+from slices.building.build import build_slice, disabled_methods, file_digest
+from slices.building.canary import memory_crosses
+from slices.building.task import BuildTask, Built, TaskTable, TaskTenant
 
 ALLOCATOR = "DUCKDB_JE_MALLOC_CONF"
 ALLOCATOR_VALUE = "abort_conf:true,junk:alloc"

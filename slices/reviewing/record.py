@@ -16,10 +16,10 @@ from engine.drawing.layout import hops
 from engine.graph import Edge
 from engine.routing import Route, Routing
 from slices.installation import Installation
-from slices.pairs import Alone, Pair, Pairs
+from slices.rule.pairs import Alone, Pair, Pairs
 
 if TYPE_CHECKING:
-    from slices.review import Review
+    from slices.reviewing.review import Review
 
 _LONGEST = 60  # characters of an example key that are kept
 

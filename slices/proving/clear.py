@@ -15,8 +15,8 @@ from engine.columns import ColumnPlan
 from engine.plan import landed_columns
 from engine.routing import Route, Routing
 from engine.schema import TableName
-from slices.judge import LandedFiles
-from slices.proof import MaskFinding
+from slices.proving.proof import MaskFinding
+from slices.rule.judge import LandedFiles
 
 _DIGEST = r"^[0-9a-f]{64}$"
 _PARTIAL = r"(?s)^(\*\*\*|.\*\*\*(@\*\*\*\.\p{L}+)?)$"

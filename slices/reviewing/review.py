@@ -17,15 +17,15 @@ from engine.routing import Route, Routing
 from engine.schema import Schema, TableName
 from engine.workspace import Workspace
 from engine.workspace.syntax import split_name
-from slices import routings
 from slices.installation import Installation
-from slices.judging import judging
 from slices.landing import OpenSources, fresh_landed, land_workspace, plan_fresh
 from slices.locking import exclusive
-from slices.pairs import Pairs, pairs_of
-from slices.partition import Verdicts
 from slices.progress import Progress, Silent, Stages
-from slices.record import keep
+from slices.reviewing import routings
+from slices.reviewing.judging import judging
+from slices.reviewing.record import keep
+from slices.rule.pairs import Pairs, pairs_of
+from slices.rule.partition import Verdicts
 
 
 @dataclass(frozen=True, slots=True)

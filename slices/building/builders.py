@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from slices.builder import ALLOCATOR, ALLOCATOR_VALUE
-from slices.task import BuildTask, Built
+from slices.building.builder import ALLOCATOR, ALLOCATOR_VALUE
+from slices.building.task import BuildTask, Built
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "SYSTEMROOT")
 
@@ -21,7 +21,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HOME", "SYSTEMROOT")
 def builder_environment(allocator: bool = True) -> dict[str, str]:
     """The environment of a builder: nothing of ours but what finding files needs. `allocator=False` is for the test of the canary."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     return kept | {"PYTHONPATH": root} | ({ALLOCATOR: ALLOCATOR_VALUE} if allocator else {})
 
 
@@ -94,7 +94,7 @@ class _Builder:
 
     def __init__(self, environment: Mapping[str, str] | None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "slices.builder"],
+            [sys.executable, "-m", "slices.building.builder"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

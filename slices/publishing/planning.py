@@ -20,15 +20,15 @@ from engine.lock import digest
 from engine.routing import Routing
 from engine.schema import TableName
 from engine.workspace import Workspace
-from slices import guards
+from slices.building.panels import panel_facts
+from slices.building.task import Built
 from slices.installation import Installation
-from slices.judge import LandedFiles
-from slices.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
-from slices.panels import panel_facts
-from slices.partition import Fingerprints, Partition
-from slices.store import LocalStore
-from slices.task import Built
-from slices.whole import check_whole
+from slices.publishing import guards
+from slices.publishing.manifest import BUILDER, Manifest, ManifestColumn, ManifestSnapshot, ManifestTable
+from slices.publishing.store import LocalStore
+from slices.publishing.whole import check_whole
+from slices.rule.judge import LandedFiles
+from slices.rule.partition import Fingerprints, Partition
 
 
 @dataclass(frozen=True, slots=True)

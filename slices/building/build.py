@@ -17,8 +17,8 @@ import pyarrow as pa
 from engine import duck, sql
 from engine.duck import Connection
 from engine.errors import BuildFailed, StorageError
-from slices import sql as statements
-from slices.task import SliceStyle, TaskTable
+from slices.building import sql as statements
+from slices.building.task import SliceStyle, TaskTable
 
 _LIGHT = "zstd,dict_fsst,fsst"
 _DISABLED = {"light": _LIGHT, "small": "zstd"}

@@ -14,8 +14,8 @@ from engine.names import SliceName
 from engine.routing import Routing
 from engine.schema import TableName
 from extract.snapshot import Snapshot
-from slices import sql, trees
-from slices.task import TaskTable, TaskView
+from slices.building import sql, trees
+from slices.building.task import TaskTable, TaskView
 
 _NO_TABLE = ("information_schema", "pg_catalog")
 

@@ -20,9 +20,9 @@ from engine.catalog.tables import SnapshotRow, TenantRow, VersionRow
 from engine.errors import ReviewRequired, SliceUnusable
 from engine.workspace.syntax import parse_duration
 from slices.installation import Installation
-from slices.manifest import Manifest
-from slices.store import LocalStore, Store
-from slices.whole import check_whole
+from slices.publishing.manifest import Manifest
+from slices.publishing.store import LocalStore, Store
+from slices.publishing.whole import check_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from engine.routing import Route, Routing
 from engine.schema import TableName
 from engine.settings import Settings
 from engine.workspace import Workspace
-from slices.partition import Partition
-from slices.task import SliceStyle, TaskColumn, TaskPanel, TaskTable, TaskView
+from slices.building.task import SliceStyle, TaskColumn, TaskPanel, TaskTable, TaskView
+from slices.rule.partition import Partition
 
 
 def task_tables(routing: Routing, partition: Partition, shared: Mapping[int, Path]) -> list[TaskTable]:

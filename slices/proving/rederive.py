@@ -16,7 +16,7 @@ from engine.graph import Edge
 from engine.routing import Route, Routing
 from engine.schema import KeyClass, TableName
 from engine.types import decimal_size, key_class
-from slices.judge import LandedFiles
+from slices.rule.judge import LandedFiles
 
 _OPEN, _OWNED, _EVERYBODY, _BAD = 0, 1, 2, 3
 _UUID = r"^(\{[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7}\}|[0-9a-fA-F]{4}(-?[0-9a-fA-F]{4}){7})$"

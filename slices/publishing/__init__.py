@@ -1,0 +1,1 @@
+"""What a refresh builds and publishes: plans, guards, files, manifests, versions, rollback."""

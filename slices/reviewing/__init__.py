@@ -1,0 +1,1 @@
+"""The routing under review, and the one that was accepted."""
