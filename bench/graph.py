@@ -23,7 +23,7 @@ from bench.schemas import Case, read_case
 from engine.graph import Edge, with_roles
 from engine.infer.find import infer
 from engine.infer.observe import ObservedTables, infer_on_data
-from engine.routing import route_tables
+from engine.owners import route_tables
 
 SCORE = Path(__file__).resolve().parents[2] / "shared" / "graph" / "score.py"
 

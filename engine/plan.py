@@ -10,7 +10,8 @@ from engine.errors import Problem, WorkspaceFileError
 from engine.graph import Edge, Guard, configured_edge, declared_edges, merge_edges, polymorphic_edges, with_actors, with_roles
 from engine.infer.find import infer
 from engine.names import SliceName, column_names, resolve_column, resolve_columns, resolve_table, slice_names
-from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, is_sure, route_tables
+from engine.owners import route_tables
+from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, is_sure
 from engine.schema import Column, Schema, Table, TableName
 from engine.types import canonical_type, comparable, key_class
 from engine.workspace import TableConfig, Workspace

@@ -39,8 +39,9 @@ from slices.publishing.publish import Decision, Verified, publish, sweep
 from slices.publishing.store import LocalStore
 from slices.reviewing import routings
 from slices.reviewing.included import included, with_included
+from slices.rule.buckets import make_buckets
 from slices.rule.judge import Judge, LandedFiles
-from slices.rule.partition import Fingerprint, Fingerprints, Partition, Verdicts, make_buckets
+from slices.rule.partition import Fingerprint, Fingerprints, Partition, Verdicts
 
 __all__ = ["Options", "Result", "refresh"]
 

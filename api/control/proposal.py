@@ -19,7 +19,8 @@ from engine.infer.find import hints, infer
 from engine.infer.naming import named_tables
 from engine.infer.polymorphic import meant, pairs
 from engine.names import resolve_table
-from engine.routing import Route, TablePlan, TenantKey, is_sure, route_tables
+from engine.owners import route_tables
+from engine.routing import Route, TablePlan, TenantKey, is_sure
 from engine.schema import Schema, Table, TableName
 from engine.settings import Settings
 from engine.workspace import SourceConfig

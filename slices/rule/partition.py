@@ -5,8 +5,7 @@ Tenants have numbers inside one run (row i of the tenant table is tenant i); out
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from engine import sql as quoting
 from engine.duck import Connection
-from engine.errors import ConfigurationError, ReviewRequired, WorkFailed
+from engine.errors import WorkFailed
 from engine.graph import Edge
 from engine.infer import sql as evidence
 from engine.infer.evidence import Inclusion
@@ -23,8 +22,10 @@ from engine.schema import TableName
 from engine.types import key_class
 from extract.snapshot import LandedColumn
 from slices.rule import sql
+from slices.rule.buckets import BucketWriter
 from slices.rule.judge import Judge, Numbered
 from slices.rule.sql import Reason
+from slices.rule.tenants import check_normalised, check_tenant_keys
 
 _BATCH = 250_000
 
@@ -187,7 +188,7 @@ class Partition:
         columns = written_columns(item)
         query = sql.tenant_rows_in_order(item.number, [c.landed for c in columns], sort_columns(item))
         reader = self._db.sql(query).to_arrow_reader(_BATCH)
-        with _BucketWriter(folder, item.number, reader.schema, ends, files) as writer:
+        with BucketWriter(folder, item.number, reader.schema, ends, files) as writer:
             for batch in reader:
                 writer.write(batch)
 
@@ -276,111 +277,6 @@ class Fingerprints:
         for table, print_ in self.shared.items():
             found[table] = f"{found[table]}+{print_.text}" if table in found else print_.text
         return found
-
-
-class _BucketWriter:
-    """Splits batches in tenant order at the ends of buckets, into one Arrow file each."""
-
-    def __init__(self, folder: Path, number: int, schema: pa.Schema, ends: Sequence[int], files: list[dict[int, Path]]) -> None:
-        self._folder, self._number, self._schema, self._ends, self._files = folder, number, schema, ends, files
-        self._bucket = -1
-        self._writer: pa.RecordBatchWriter | None = None
-
-    def __enter__(self) -> _BucketWriter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Writes a batch whose first column `t` ascends."""
-        start = 0
-        tenants = batch.column(0)
-        while start < batch.num_rows:
-            bucket = bisect_left(self._ends, tenants[start].as_py())
-            stop = _first_above(tenants, self._ends[bucket], start)
-            self._open(bucket).write_batch(batch.slice(start, stop - start))
-            start = stop
-
-    def _open(self, bucket: int) -> pa.RecordBatchWriter:
-        if bucket != self._bucket or self._writer is None:
-            self._close()
-            path = self._folder / f"{bucket:04d}-{self._number}.arrow"
-            self._files[bucket][self._number] = path
-            self._sink = pa.OSFile(str(path), "wb")
-            self._writer, self._bucket = pa.ipc.new_file(self._sink, self._schema), bucket
-        return self._writer
-
-    def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._sink.close()
-            self._writer = None
-
-
-def _first_above(values: pa.Array, limit: int, start: int) -> int:
-    """The first index from `start` whose value is above `limit`; the values ascend."""
-    low, high = start, len(values)
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle].as_py() > limit:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def make_buckets(numbers: Iterable[int], rows: Callable[[int], int], count: int) -> list[list[int]]:
-    """Ascending runs of tenants of about equal rows, at most `count` of them, none empty."""
-    ordered = sorted(numbers)
-    weights = [rows(n) + 1_000 for n in ordered]
-    share = sum(weights) / max(count, 1)
-    buckets: list[list[int]] = []
-    filled = 0.0
-    for number, weight in zip(ordered, weights, strict=True):
-        if not buckets or filled >= share * len(buckets):
-            buckets.append([])
-        buckets[-1].append(number)
-        filled += weight
-    return buckets
-
-
-def check_normalised(table: str, column: str, same: Sequence[Sequence[str]]) -> None:
-    """Raises ConfigurationError where `normalise:` makes the keys of two tenants one."""
-    if same:
-        shown = "; ".join(" and ".join(repr(k) for k in keys[:3]) for keys in same[:3]) + (" …" if len(same) > 3 else "")
-        raise ConfigurationError(
-            f"{table}.{column}: normalise makes the keys of different tenants equal: {shown}.",
-            hint="Take normalise: from this key's relationships, or choose another key: tenants: {key: …}.",
-            code="tenant_key_equal",
-        )
-
-
-def check_tenant_keys(table: str, column: str, keys: Sequence[str | None]) -> None:
-    """Raises ReviewRequired where there is no tenant, a key is NULL, or two keys are the same."""
-    where = f"{table}.{column}"
-    if not keys:
-        raise ReviewRequired(
-            f"The tenant table {table} is empty: nothing was published.", hint="The last good slices keep serving.", code="no_tenants"
-        )
-    nulls = sum(key is None for key in keys)
-    if nulls:
-        raise ReviewRequired(
-            f"{where} is NULL in {nulls} rows: a tenant key is unique and never NULL.",
-            hint="Choose another key: tenants: {key: …}.",
-            code="tenant_key_null",
-        )
-    counts: dict[str, int] = {}
-    for key in keys:
-        counts[str(key)] = counts.get(str(key), 0) + 1
-    twice = [key for key, n in counts.items() if n > 1]
-    if twice:
-        shown = ", ".join(repr(k) for k in twice[:5]) + (" …" if len(twice) > 5 else "")
-        raise ReviewRequired(
-            f"{where} is not unique: {len(twice)} keys come more than once: {shown}.",
-            hint="Choose another key: tenants: {key: …}.",
-            code="tenant_key_duplicate",
-        )
 
 
 def written_columns(item: Numbered) -> list[LandedColumn]:

@@ -18,7 +18,8 @@ from engine.drawing.words import cut
 from engine.graph import Edge, with_roles
 from engine.infer.find import infer
 from engine.names import SliceName, slice_names
-from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, route_tables
+from engine.owners import route_tables
+from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey
 from engine.schema import Schema, Table, TableName
 
 ROOT = Path(__file__).parents[2]
