@@ -51,8 +51,24 @@ class ParentConfig(_Model):
     data: Literal["none", "rollup"] = "none"
 
 
+def _tenants_schema(schema: dict[str, Any]) -> None:
+    """Makes the JSON Schema of `tenants:` say what the validators say: the word single, or exactly one of table, each and single."""
+    whole = dict(schema)
+    told: dict[str, Any] = {k: whole.pop(k) for k in ("title", "description") if k in whole}
+    of_a_table = {"key": {"enum": ["", None]}, "name": {"enum": ["", None]}, "parent": {"const": None}}
+    whole["oneOf"] = [
+        {"required": ["table"], "properties": {"table": {"minLength": 1}}},
+        {"required": ["each"], "properties": {"each": {"const": "source"}, **of_a_table}},
+        {"required": ["single"], "properties": {"single": {"const": True}, **of_a_table}},
+    ]
+    schema.clear()
+    schema.update(told, anyOf=[{"const": "single"}, whole])
+
+
 class TenantsConfig(_Model):
     """Who a tenant is: a row of a table; or each source (`each: source`), or the whole workspace (`single`), its tables whole."""
+
+    model_config = ConfigDict(json_schema_extra=_tenants_schema)
 
     table: str = ""
     each: Literal["source"] | None = None

@@ -151,6 +151,22 @@ WORKSPACES = [
         "columns": {"a.b": {"mask": "drop"}},
     },
 ]
+TENANTS: dict[str, tuple[object, bool]] = {
+    "a table": ({"table": "t", "key": "id", "name": "n", "single": False, "each": None}, True),
+    "each source": ({"each": "source"}, True),
+    "the word": ("single", True),
+    "single, as a mapping": ({"single": True, "gone_after": "2d"}, True),
+    "another word": ("double", False),
+    "none": ({}, False),
+    "a table without a name": ({"table": ""}, False),
+    "not single": ({"single": False}, False),
+    "a table and each source": ({"table": "t", "each": "source"}, False),
+    "each source and single": ({"each": "source", "single": True}, False),
+    "a table and single": ({"table": "t", "single": True}, False),
+    "a key of no table": ({"each": "source", "key": "id"}, False),
+    "a parent of no table": ({"single": True, "parent": {"column": "p"}}, False),
+    "each of something else": ({"each": "table"}, False),
+}
 CHART = {"version": 1, "slug": "d", "title": "D", "panels": {"p": {"title": "P", "sql": "select 1", "chart": "table"}}}
 
 
@@ -172,6 +188,23 @@ def test_schemas_are_draft_2020_12_and_say_what_the_models_say() -> None:
     Dashboard.model_validate(CHART)
     dashboard.validate(CHART)
     assert not dashboard.is_valid(CHART | {"panels": {"p": {"title": "P", "sql": "select 1", "chart": "donut"}}})
+
+
+@pytest.mark.parametrize("which", sorted(TENANTS))
+def test_the_schema_of_tenants_takes_what_the_model_takes(which: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    from pydantic import ValidationError
+
+    from engine.workspace import Workspace
+
+    tenants, is_right = TENANTS[which]
+    given = WORKSPACES[0] | {"tenants": tenants}
+    assert jsonschema.Draft202012Validator(schemas()["workspace"]).is_valid(given) == is_right
+    if is_right:
+        Workspace.model_validate(given)
+        return
+    with pytest.raises(ValidationError):
+        Workspace.model_validate(given)
 
 
 def test_the_demo_and_a_lock_fit_their_schemas(database: str, tmp_path: Path) -> None:
