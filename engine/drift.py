@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.graph import Edge
-from engine.plan import key_columns
 from engine.routing import Route, Routing
 from engine.schema import Schema, Table, TableName
 from engine.types import is_wider
+from engine.used import key_columns
 
 Effect = Literal["stops", "reported"]
 

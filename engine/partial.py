@@ -12,10 +12,10 @@ from dataclasses import replace
 from engine.columns import ColumnPlan
 from engine.errors import ReviewRequired
 from engine.graph import Edge
-from engine.plan import used_edges
 from engine.routing import Route, Routing
 from engine.schema import TableName
 from engine.types import comparable
+from engine.used import used_edges
 
 
 def with_tables(accepted: Routing, new: Routing, tables: Iterable[TableName]) -> Routing:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from engine.columns import ColumnPlan, Normalise, Treatment, looks_secret, masked
+from engine.columns import ColumnPlan, Treatment
 from engine.errors import Problem, WorkspaceFileError
 from engine.graph import Edge, Guard, configured_edge, declared_edges, merge_edges, polymorphic_edges, with_actors, with_roles
 from engine.infer.find import infer
-from engine.names import SliceName, column_names, resolve_column, resolve_columns, resolve_table, slice_names
+from engine.names import SliceName, resolve_column, resolve_columns, resolve_table, slice_names
 from engine.owners import route_tables
 from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, is_sure
-from engine.schema import Column, Schema, Table, TableName
-from engine.types import canonical_type, comparable, key_class
+from engine.schema import Schema, Table, TableName
+from engine.treatments import ColumnPlans, Said, Treatments, ends_of, same_mask
+from engine.types import canonical_type, comparable
+from engine.used import plan_of, used_edges
 from engine.workspace import TableConfig, Workspace
 from engine.workspace.positions import Document, Path_
 from engine.workspace.syntax import Relationship, split_column, split_name
-
-_SECRET_TYPES = frozenset({"VARCHAR", "BLOB", "JSON", "UUID"})
-
 
 Weigh = Callable[[list[Edge], list[Edge]], list[Edge]]
 
@@ -30,30 +29,6 @@ def plan_routing(workspace: Workspace, schema: Schema, accepted: Routing | None 
     `weigh(known, found)` gives inferred edges the confidence that data makes of them. Raises WorkspaceFileError with every problem of names, keys and types, each with its place in the file.
     """
     return _Planner(workspace, schema, accepted, weigh).routing()
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What `columns:` says of one column."""
-
-    treatment: Treatment | None = None
-    type: str | None = None
-    normalise: Normalise | None = None
-
-
-_Treatments = Mapping[tuple[TableName, str], _Said]
-
-
-def _ends(edge: Edge, treatments: _Treatments) -> list[tuple[Treatment | None, Treatment | None]]:
-    """What the file makes of the columns of an edge, pair by pair."""
-    pairs = zip(edge.columns, edge.parent_columns, strict=True)
-    return [(treatments.get((edge.child, c), _Said()).treatment, treatments.get((edge.parent, p), _Said()).treatment) for c, p in pairs]
-
-
-def _same_mask(child: Treatment | None, parent: Treatment | None) -> bool:
-    """Whether keys that were treated so can still be compared."""
-    both = {child or "keep", parent or "keep"}
-    return both in ({"keep"}, {"sha256"})
 
 
 class _Planner:
@@ -82,7 +57,8 @@ class _Planner:
         routes = route_tables(self.schema, edges, tenant, plans)
         self._check_routes(routes, plans)
         routes = {name: replace(r, guards=tuple(self._guards.get(name, ()))) if r.is_judged else r for name, r in routes.items()}
-        routes = {name: replace(route, columns=self._columns(route, treatments, routes, tenant)) for name, route in routes.items()}
+        planner = self._column_plans(treatments)
+        routes = {name: replace(route, columns=planner.columns(self.schema[name], route, routes, tenant)) for name, route in routes.items()}
         self._check_keys(routes)
         routes = {name: replace(r, refs=self._references(r, routes, edges)) if r.is_referenced else r for name, r in routes.items()}
         self._finish()
@@ -101,11 +77,11 @@ class _Planner:
         said: list[list[tuple[Path_, str]]] = []
         for part in (p for p in parts if p.tables):
             self.schema, self._problems = part, []
-            treatments = self._treatments()
+            planner = self._column_plans(self._treatments())
             plans = dict(pair for path, config in self.workspace.tables.items() if (pair := self._table_plan(path, config, [])))
             for table in part:
                 route = self._whole_route(table, plans.get(table.name, TablePlan()))
-                routes[table.name] = replace(route, columns=self._columns(route, treatments, {}, NO_TABLE))
+                routes[table.name] = replace(route, columns=planner.columns(table, route, {}, NO_TABLE))
             said.append(self._problems)
             first = next(iter(part)).name
             names |= slice_names(part, first, self.workspace.sources[first.source].schemas)
@@ -164,7 +140,7 @@ class _Planner:
 
     # ── edges ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _edges(self, tenant: TableName, treatments: _Treatments) -> list[Edge]:
+    def _edges(self, tenant: TableName, treatments: Treatments) -> list[Edge]:
         configured: list[Edge] = []
         denied: list[Edge] = []
         for index, line in enumerate(self.workspace.configured):
@@ -178,7 +154,7 @@ class _Planner:
                 self._problem(("relationships", index), str(error))
         known = merge_edges(declared_edges(self.schema), configured, ())
         found = infer(self.schema, known, tenant) if self.workspace.infer else []
-        found = [e for e in found if all(_same_mask(*pair) for pair in _ends(e, treatments))]
+        found = [e for e in found if all(same_mask(*pair) for pair in ends_of(e, treatments))]
         found = self._weigh(known, found) if self._weigh else found
         merged = merge_edges([*known, *found], (), denied)
         return with_actors(with_roles(merged), self._actors())
@@ -291,7 +267,7 @@ class _Planner:
     def _check_keys(self, routes: Mapping[TableName, Route]) -> None:
         for edge in used_edges(routes.values()):
             for child, parent in zip(edge.columns, edge.parent_columns, strict=True):
-                left, right = (_plan_of(routes[t], c) for t, c in ((edge.child, child), (edge.parent, parent)))
+                left, right = (plan_of(routes[t], c) for t, c in ((edge.child, child), (edge.parent, parent)))
                 text = self._key_problem(edge, left, right)
                 if text:
                     self._problem(("relationships",), f"{edge.label}: {text}")
@@ -300,7 +276,7 @@ class _Planner:
         """The edges by which rows in slices point at a `shared: referenced` table, as far as their keys are in the slices."""
 
         def usable(edge: Edge) -> bool:
-            pairs = [(_plan_of(routes[edge.child], c), _plan_of(route, p)) for c, p in zip(edge.columns, edge.parent_columns, strict=True)]
+            pairs = [(plan_of(routes[edge.child], c), plan_of(route, p)) for c, p in zip(edge.columns, edge.parent_columns, strict=True)]
             treatments = [{a.treatment, b.treatment} for a, b in pairs]
             return all(t in ({"keep"}, {"sha256"}) for t in treatments) and all(comparable(a.key_class, b.key_class) for a, b in pairs)
 
@@ -333,57 +309,21 @@ class _Planner:
 
     # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _treatments(self) -> dict[tuple[TableName, str], _Said]:
+    def _column_plans(self, treatments: Treatments) -> ColumnPlans:
+        return ColumnPlans(treatments, self.accepted, self.workspace.columns_default)
+
+    def _treatments(self) -> dict[tuple[TableName, str], Said]:
         """What `columns:` says, by table and column."""
-        found: dict[tuple[TableName, str], _Said] = {}
+        found: dict[tuple[TableName, str], Said] = {}
         for written, config in self.workspace.columns.items():
             path: Path_ = ("columns", written)
             try:
                 table, (column,) = resolve_columns(self.schema, split_column(written))
                 treatment: Treatment | None = "keep" if config.mask == "none" else config.mask
-                found[table, column] = _Said(treatment, canonical_type(config.type) if config.type else None, config.normalise)
+                found[table, column] = Said(treatment, canonical_type(config.type) if config.type else None, config.normalise)
             except (LookupError, ValueError) as error:
                 self._problem(path, str(error))
         return found
-
-    def _columns(
-        self, route: Route, treatments: _Treatments, routes: Mapping[TableName, Route], tenant: TenantKey
-    ) -> tuple[ColumnPlan, ...]:
-        table = self.schema[route.table]
-        shown = column_names(c.name for c in table.columns)
-        keys = key_columns(route.table, routes.values())
-        keys |= {c for c in (tenant.key, tenant.parent) if c is not None} if route.kind == "tenant" else set()
-        return tuple(
-            self._column(route, c, shown[c.name], treatments.get((route.table, c.name), _Said()), c.name in keys) for c in table.columns
-        )
-
-    def _column(self, route: Route, column: Column, shown: str, said: _Said, is_key: bool) -> ColumnPlan:
-        treatment, reason = self._treatment(route, column, said.treatment, is_key)
-        if said.type is not None:
-            column = replace(column, type=said.type, key_class=key_class(said.type, column.source_type), as_text=False)
-        type_, class_ = masked(column, treatment)
-        return ColumnPlan(
-            column.name, shown, column.source_type, type_, class_, treatment, reason, column.as_text, column.comment, said.normalise
-        )
-
-    def _treatment(self, route: Route, column: Column, said: Treatment | None, is_key: bool) -> tuple[Treatment, str]:
-        if said is not None:
-            return said, "columns: in the workspace file"
-        if column.name in route.hides:
-            return "blank", "hides: in the workspace file"
-        secret = looks_secret(column.name) and column.type in _SECRET_TYPES and not is_key
-        known = self._accepted_column(route.table, column.name)
-        if known is not None and known.treatment not in ("new", "blank"):
-            return known.treatment, known.reason
-        if self.accepted is not None and route.table in self.accepted.routes and known is None:
-            if self.workspace.columns_default == "include" and not secret:
-                return "keep", "columns_default: include"
-            return "new", "looks like a secret, and nobody has reviewed it" if secret else "nobody has reviewed it"
-        return ("drop", "its name says that it is a secret") if secret else ("keep", "")
-
-    def _accepted_column(self, table: TableName, column: str) -> ColumnPlan | None:
-        route = self.accepted.routes.get(table) if self.accepted else None
-        return next((c for c in route.columns if c.name == column), None) if route else None
 
 
 def _unassigned(config: TableConfig) -> str | None:
@@ -392,36 +332,9 @@ def _unassigned(config: TableConfig) -> str | None:
     return "true" if config.unassigned == "shared" else config.unassigned["shared"]
 
 
-def _plan_of(route: Route, column: str) -> ColumnPlan:
-    return next(c for c in route.columns if c.name == column)
-
-
 def located(workspace: Workspace, problems: Iterable[tuple[Path_, str]]) -> list[Problem]:
     """The problems with their places in the workspace file (line 1 where there is no file)."""
     if not workspace.path.is_file():
         return [Problem(workspace.path.name, 1, 1, ".".join(map(str, path)), text) for path, text in problems]
     document = Document(workspace.path, workspace.path.name)
     return [document.problem(path, text) for path, text in problems]
-
-
-def used_edges(routes: Iterable[Route]) -> list[Edge]:
-    """Every edge that decides about rows: owner edges that have a say, and joining edges; sorted, each once."""
-    return sorted({edge for route in routes if route.is_judged for edge in (*route.edges, *route.joins)})
-
-
-def key_columns(table: TableName, routes: Iterable[Route]) -> set[str]:
-    """The columns of a table by which rows are judged: its own end of every edge in use, and the types of polymorphic pairs."""
-    routes = list(routes)
-    found = {c for r in routes if r.table == table for g in r.guards for c in (g.type_column, g.id_column)}
-    for edge in used_edges(routes):
-        found |= {*edge.columns, *edge.when[:1]} if edge.child == table else set()
-        found |= set(edge.parent_columns) if edge.parent == table else set()
-    return found
-
-
-def landed_columns(route: Route, routing: Routing) -> tuple[ColumnPlan, ...]:
-    """The columns that are read: those of slices; of a bridge only its keys and what filters it."""
-    if route.is_written:
-        return tuple(c for c in route.columns if c.is_written)
-    wanted = key_columns(route.table, routing.routes.values()) | {route.soft_delete}
-    return tuple(c for c in route.columns if c.name in wanted and c.is_written)

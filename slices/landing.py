@@ -14,9 +14,10 @@ from engine.errors import SourceError
 from engine.graph import Edge
 from engine.infer.find import hints
 from engine.names import resolve_table
-from engine.plan import Weigh, landed_columns, plan_routing
+from engine.plan import Weigh, plan_routing
 from engine.routing import Routing
 from engine.schema import Schema, Table, TableName
+from engine.used import landed_columns
 from engine.workspace import Workspace
 from engine.workspace.syntax import split_name
 from extract.samples import SampledTables

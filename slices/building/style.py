@@ -8,10 +8,10 @@ from pathlib import Path
 
 from engine.catalog.tables import WorkspaceRow
 from engine.clock import rfc3339
-from engine.plan import used_edges
 from engine.routing import Route, Routing
 from engine.schema import TableName
 from engine.settings import Settings
+from engine.used import used_edges
 from engine.workspace import Workspace
 from slices.building.task import SliceStyle, TaskColumn, TaskPanel, TaskTable, TaskView
 from slices.rule.partition import Partition

@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from engine.columns import ColumnPlan
-from engine.plan import landed_columns
 from engine.routing import Route, Routing
 from engine.schema import TableName
+from engine.used import landed_columns
 from slices.proving.proof import MaskFinding
 from slices.rule.judge import LandedFiles
 

@@ -13,9 +13,9 @@ from engine.catalog.tables import RoutingRow, VersionRow
 from engine.drift import narrowed
 from engine.errors import ReviewRequired
 from engine.infer.evidence import BROKEN
-from engine.plan import used_edges
 from engine.routing import Routing
 from engine.schema import TableName
+from engine.used import used_edges
 from slices.rule.partition import Partition, Verdicts
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from engine import sql as quoting
 from engine.duck import Connection
 from engine.graph import Edge, groups
-from engine.plan import used_edges
 from engine.routing import Route, Routing
 from engine.schema import TableName
 from engine.types import key_class
+from engine.used import used_edges
 from extract.snapshot import LandedColumn, LandedTable
 from slices.rule import sql
 

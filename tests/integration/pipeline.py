@@ -21,12 +21,13 @@ from engine import sql as quoting
 from engine.catalog import runs
 from engine.lock import routing_of
 from engine.names import SliceName
-from engine.plan import landed_columns, plan_routing
+from engine.plan import plan_routing
 from engine.routing import Routing
 from engine.schema import Column as SourceColumn
 from engine.schema import ForeignKey, Schema, TableName, UniqueKey
 from engine.schema import Table as SourceTable
 from engine.types import key_class
+from engine.used import landed_columns
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from extract.snapshot import Landing, land
