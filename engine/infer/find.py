@@ -350,7 +350,7 @@ class _Finder:
             return []
         clear = len(people) == 1 or (_is_user(people[0]) and not _is_user(people[1]))
         assert people[0].key is not None
-        score = self._by_marker(0.96 if marker == "strong" else 0.93, "strong", stem, column, people[0], "person")
+        score = self._by_marker(0.93 if marker == "strong" else 0.91, "strong", stem, column, people[0], "person")
         score -= 0.1 if people[0].has_part_of_key else 0.0
         why = f"{column.name} says who did it, and {people[0].name.table} is the table of people"
         return [
@@ -448,7 +448,7 @@ class _Finder:
         if len(set(columns)) < len(key) or (set(presumed_key(child)) == set(columns) and not mentions):
             return None
         why = f"{', '.join(columns)} are the key of {parent.name.table}"
-        return Edge(child.name, tuple(columns), parent.name, key, "inferred", confidence=0.98 if mentions or own else 0.9, evidence=why)
+        return Edge(child.name, tuple(columns), parent.name, key, "inferred", confidence=0.98 if mentions or own else 0.6, evidence=why)
 
 
 def _single_ends(edges: Iterable[Edge]) -> dict[tuple[TableName, str], TableName]:

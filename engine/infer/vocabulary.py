@@ -57,7 +57,8 @@ THINGS = frozenset(
     predecessor successor ancestor number folder server customer header parameter filter layer provider container identifier register letter paper character computer
     router cluster supplier tracker vendor factor sensor trigger buffer voucher banner printer charter chapter master counter offer
     transfer order member partner newsletter carrier manufacturer retailer reseller broker dealer employer publisher career center
-    centre cover driver feeder meter monitor motor former other parser marker
+    centre cover driver feeder meter monitor motor former other parser marker mapper authenticator
+    backorder
     """.split()
 )
 
