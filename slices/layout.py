@@ -9,7 +9,7 @@ home/
     snapshots/sn_…/           landed Parquet and snapshot.json
     held/rn_…/                hashes of the row keys that each version of that run holds
     runs/rn_…/                work of a refresh; removed when it ends
-    tenants/tn_…/sv_….duckdb  a version, and sv_….json, its manifest
+    tenants/tn_…/sv_….duckdb  a version; sv_….json, its manifest; sv_….proof.json, what proved it
 """
 
 from __future__ import annotations
@@ -87,6 +87,10 @@ class WorkspaceFolder:
     def manifest(self, tenant: str, version: str) -> Path:
         """The manifest of one version of one tenant."""
         return self.slice(tenant, version).with_suffix(".json")
+
+    def proof(self, tenant: str, version: str) -> Path:
+        """The proof of one version of one tenant."""
+        return self.slice(tenant, version).with_suffix(".proof.json")
 
 
 def _checked(text: str, prefix: str) -> str:

@@ -355,7 +355,8 @@ class _Refresh:
         for file in files:
             proof = proofs[file.tenant]
             if proof.holds:
-                proven.append(Verified(file.tenant, file.path, plan.manifest(file.number, good[file.tenant])))
+                document = proof.document(self.installation.clock()).encode()
+                proven.append(Verified(file.tenant, file.path, plan.manifest(file.number, good[file.tenant]), document))
             else:
                 self.result.reasons[file.tenant] = f"verify: {proof}"
         return proven

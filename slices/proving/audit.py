@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from engine import lock as locks
@@ -22,7 +23,10 @@ from slices.reviewing.judging import judged
 
 
 def verify_published(installation: Installation, workspace: Workspace, tenant: str | None) -> list[dict[str, Any]]:
-    """Per served tenant: whole / content changed, with what was found. Raises ReviewRequired where nothing is published."""
+    """Per served tenant: whole / content changed, with what was found, and the facts of the proof (None where there was none to make).
+
+    Raises ReviewRequired where nothing is published.
+    """
     row = routings.workspace_row(installation, workspace)
     found = routings.accepted(installation, workspace, row)
     with installation.catalog.read() as session:
@@ -52,7 +56,7 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
             SliceFile(numbers[t.key], t.id, store.path(t.id, v.id), t.key) for t, v in chosen if whole[t.id] is None and t.key in numbers
         ]
         proofs = prove(routing, landed, derived, files, routing.timezone)
-    return [_line(t, v, whole[t.id], proofs.get(t.id)) for t, v in chosen]
+    return [_line(t, v, whole[t.id], proofs.get(t.id), installation.clock()) for t, v in chosen]
 
 
 def _file_problem(store: LocalStore, tenant: TenantRow, version: VersionRow) -> str | None:
@@ -64,7 +68,13 @@ def _file_problem(store: LocalStore, tenant: TenantRow, version: VersionRow) -> 
     return None if file_digest(path) == version.sha256 else "the file's bytes are not those that were published"
 
 
-def _line(tenant: TenantRow, version: VersionRow, problem: str | None, proof: Proof | None) -> dict[str, Any]:
+def _line(tenant: TenantRow, version: VersionRow, problem: str | None, proof: Proof | None, when: datetime) -> dict[str, Any]:
     ok = problem is None and proof is not None and proof.holds
     detail = problem or (str(proof) if proof else "the tenant is not in the snapshot any more")
-    return {"tenant": tenant.key, "version": version.id, "result": "whole" if ok else "content changed", "detail": detail}
+    return {
+        "tenant": tenant.key,
+        "version": version.id,
+        "result": "whole" if ok else "content changed",
+        "detail": detail,
+        "proof": proof.facts(when) if proof else None,
+    }

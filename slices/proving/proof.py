@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -62,8 +62,8 @@ class Proof:
         parts += [str(m) for m in self.masks if m.clear]
         return "; ".join([*parts, *([self.problem] if self.problem else [])]) or f"{self.rows} rows, all its own"
 
-    def document(self, when: datetime, engines: Mapping[str, str] | None = None) -> str:
-        """The proof as JSON, for machines; `when` is the time at which it was made."""
+    def facts(self, when: datetime) -> dict[str, Any]:
+        """The proof for machines, of JSON's types alone; `when` is the time at which it was made."""
         tables = {
             name: {
                 "rows": self.tables.get(name, 0),
@@ -73,7 +73,7 @@ class Proof:
             }
             for name in sorted({*self.tables, *self.strange, *self.missing})
         }
-        body = {
+        return {
             "proof": DOCUMENT,
             "tenant": self.tenant,
             "version": self.version,
@@ -83,6 +83,9 @@ class Proof:
             "tables": tables,
             "masks": {m.column: {"mask": m.mask, "clear": m.clear} for m in self.masks},
             "problem": self.problem,
-            "engines": dict(engines or {"files_read_by": f"duckdb {duck.VERSION}", "tenancy_derived_by": f"polars {pl.__version__}"}),
+            "engines": {"files_read_by": f"duckdb {duck.VERSION}", "tenancy_derived_by": f"polars {pl.__version__}"},
         }
-        return json.dumps(body, indent=1)
+
+    def document(self, when: datetime) -> str:
+        """Its facts as JSON, as they lie beside the version's manifest."""
+        return json.dumps(self.facts(when), indent=1)

@@ -27,11 +27,12 @@ from slices.publishing.whole import check_whole
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A built and proven file of one tenant, and its manifest."""
+    """A built and proven file of one tenant, its manifest, and its proof as JSON."""
 
     tenant: str
     built: Path
     manifest: Manifest
+    proof: bytes
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ def publish(
     point = installation.failpoint
     point("publish.verified")
     for i, item in enumerate(decision.verified):
-        store.place(item.tenant, item.manifest.version, item.built, item.manifest.model_dump_json(indent=1).encode())
+        store.place(item.tenant, item.manifest.version, item.built, item.manifest.model_dump_json(indent=1).encode(), item.proof)
         if i == 0:
             point("publish.renamed_one")
     store.settle()

@@ -14,8 +14,8 @@ from slices.layout import WorkspaceFolder
 class Store(Protocol):
     """Files of slice versions, placed whole and never changed."""
 
-    def place(self, tenant: str, version: str, built: Path, manifest: bytes) -> None:
-        """Puts a built file and its manifest in place. Raises StorageError."""
+    def place(self, tenant: str, version: str, built: Path, manifest: bytes, proof: bytes) -> None:
+        """Puts a built file, its manifest and its proof in place. Raises StorageError."""
         ...
 
     def settle(self) -> None:
@@ -46,17 +46,15 @@ class LocalStore:
         self._folder = folder
         self._touched: set[Path] = set()
 
-    def place(self, tenant: str, version: str, built: Path, manifest: bytes) -> None:
-        """Renames the built file (synced already) and writes its manifest; `settle` makes it durable."""
+    def place(self, tenant: str, version: str, built: Path, manifest: bytes, proof: bytes) -> None:
+        """Renames the built file (synced already) once its manifest and proof are written; `settle` makes them durable."""
         target = self.path(tenant, version)
         try:
             if not target.parent.exists():
                 target.parent.mkdir(parents=True)
                 self._touched.add(target.parent.parent)
-            part = target.with_suffix(".json.part")
-            part.write_bytes(manifest)
-            _sync(part)
-            part.rename(target.with_suffix(".json"))
+            _write(self._folder.manifest(tenant, version), manifest)
+            _write(self._folder.proof(tenant, version), proof)
             built.rename(target)
         except OSError as error:
             raise StorageError("The store refused a slice.", hint="Free space in the home folder, or move it with --home.") from error
@@ -83,9 +81,9 @@ class LocalStore:
             raise StorageError("A manifest is missing.", hint="slicehouse verify, then slicehouse refresh --full.") from error
 
     def remove(self, tenant: str, version: str) -> None:
-        """Unlinks the file, its manifest and what was planted beside it, and the tenant's folder where it is empty."""
+        """Unlinks the file, its manifest, its proof and what was planted beside it, and the tenant's folder where it is empty."""
         path = self._folder.slice(tenant, version)
-        for found in (path, self._folder.manifest(tenant, version), *_beside(path)):
+        for found in (path, self._folder.manifest(tenant, version), self._folder.proof(tenant, version), *_beside(path)):
             if found.is_dir() and not found.is_symlink():
                 shutil.rmtree(found, ignore_errors=True)
             else:
@@ -97,6 +95,13 @@ class LocalStore:
     def versions(self) -> list[tuple[str, str]]:
         """Every .duckdb file."""
         return [(p.parent.name, p.stem) for p in sorted(self._folder.tenants.glob("tn_*/sv_*.duckdb"))]
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    _sync(part)
+    part.rename(path)
 
 
 def _sync(path: Path) -> None:

@@ -53,9 +53,7 @@ def assert_nothing_is_left_over(installation: Installation, home: Path) -> None:
         known = {v.id for v in session.scalars(select(VersionRow)) if v.state != "removed"}
         assert {r.state for r in session.scalars(select(RunRow))} <= {"succeeded", "failed"}
     files = [p for p in folder.tenants.rglob("*") if p.is_file()]
-    assert {p.stem for p in files} == known
-    assert {p.suffix for p in files} == {".duckdb", ".json"}
-    assert len(files) == 2 * len(known)
+    assert {p.name for p in files} == {v + kind for v in known for kind in (".duckdb", ".json", ".proof.json")}
     assert list(folder.runs.glob("*")) == []
 
 

@@ -13,7 +13,7 @@ from engine.errors import ReviewRequired, StorageError
 from engine.ids import new_id
 from slices.installation import Installation
 from slices.layout import Home
-from slices.publishing.publish import rollback
+from slices.publishing.publish import rollback, sweep
 from slices.publishing.store import LocalStore
 from slices.refresh import refresh
 from slices.reviewing.routings import workspace_row
@@ -30,7 +30,7 @@ def placed(store: LocalStore, folder: Path) -> tuple[str, str]:
     """A tenant and a version whose file the store has placed."""
     tenant, version, built = new_id("tn"), new_id("sv"), folder / "built"
     built.write_bytes(b"slice")
-    store.place(tenant, version, built, b"{}")
+    store.place(tenant, version, built, b"{}", b"{}")
     return tenant, version
 
 
@@ -58,6 +58,20 @@ def test_what_was_planted_beside_a_version_is_removed_with_it(store: LocalStore,
     store.remove(tenant, version)
     assert not path.parent.exists()
     assert (outside / "kept").exists(), "a link is removed, not what it leads to"
+
+
+def test_manifest_and_proof_without_their_file_are_swept(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    installation, workspace = installation_in(home), workspace_in(home)
+    offer_generation(1)
+    accept(installation, workspace)
+    row = workspace_row(installation, workspace)
+    lost = LocalStore(installation.home.workspace(row.id)).path(new_id("tn"), new_id("sv"))
+    lost.parent.mkdir(parents=True)
+    for kind in (".json", ".proof.json", ".proof.json.part"):
+        lost.with_suffix(kind).write_bytes(b"{}")
+    assert sweep(installation, row.id) == 3
+    assert list(lost.parent.iterdir()) == []
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {

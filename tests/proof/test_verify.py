@@ -17,11 +17,12 @@ from extract.snapshot import LandedColumn
 from slices import refresh as refreshing
 from slices.building.task import Built
 from slices.proving import verify
+from slices.proving.audit import verify_published
 from slices.proving.hashing import row_hash
 from slices.proving.proof import MaskFinding, Proof
 from slices.proving.verify import SliceFile
 from slices.refresh import Result, refresh
-from tests.integration.driving import accept, installation_in, offer_tables, workspace_of
+from tests.integration.driving import accept, answering, installation_in, offer_tables, workspace_of
 
 TENANTS = [f"t{i}" for i in range(7)]
 Damage = Callable[[Path], None]
@@ -133,6 +134,23 @@ def test_document_says_what_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert good[0]["tables"]["plans"] == {"rows": 50, "own": 0, "strange": 0, "missing": 0}
     assert set(good[0]["engines"]) == {"files_read_by", "tenancy_derived_by"}
     assert [(b["holds"], b["tables"]["notes"]["missing"]) for b in bad] == [(False, 1)]
+
+
+def test_document_lies_beside_the_version_and_the_audit_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, proofs = refreshed(tmp_path, monkeypatch, {3: changed("delete from notes where id = 3")})
+    installation, file = installation_in(tmp_path / "home"), workspace_of(tmp_path, "arrow", str(tmp_path))
+    served = {t.key: t for t in answering(installation, file).values() if t.path is not None}
+    assert (len(served), len(result.reasons)) == (6, 1)
+    assert len(list(tmp_path.rglob("*.proof.json"))) == 6
+    audited = {line["tenant"]: line["proof"] for line in verify_published(installation, file, None)}
+    for key, tenant in served.items():
+        assert tenant.path is not None
+        placed = json.loads(tenant.path.with_suffix(".proof.json").read_bytes())
+        made = datetime.fromisoformat(placed["proven_at"])
+        assert placed == proofs[tenant.id].facts(made)
+        assert (placed["holds"], placed["tenant"], placed["version"], placed["rows"]) == (True, tenant.id, tenant.version, 151)
+        assert datetime.fromisoformat(audited[key]["proven_at"]) >= made
+        assert {k: v for k, v in audited[key].items() if k != "proven_at"} == {k: v for k, v in placed.items() if k != "proven_at"}
 
 
 def test_mask_that_does_not_hold_is_in_words_and_document() -> None:
