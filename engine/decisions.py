@@ -53,6 +53,8 @@ def _means(route: Route, choice: Choice, tenant: TableName) -> str:
     edge = choice.edge
     if edge is None:
         return "in every slice, those columns blanked"
+    if choice.also:
+        return _means_together((edge, *choice.also))
     if choice.value == "shared":
         return f"whole in every slice, if its rows are everybody's; {edge.label} may point at it ({known_from(edge)})"
     if edge.parent == route.table:
@@ -64,6 +66,13 @@ def _means(route: Route, choice: Choice, tenant: TableName) -> str:
     free = "; rows that name none are everybody's" if "unassigned" in choice.value else ""
     who = "; its name says who acted, not whose it is" if edge.actor else ""
     return f"{where}{free} ({known_from(edge)}{who})"
+
+
+def _means_together(edges: tuple[Edge, ...]) -> str:
+    """What several ways say: a row may have any of them, and those that it has must agree."""
+    columns = ", ".join("+".join(e.columns) for e in edges)
+    least = min(e.confidence for e in edges)
+    return f"the tenant that {columns} name, whichever of them a row has, where they agree (inferred, confidence {least:.2f} or more)"
 
 
 def known_from(edge: Edge) -> str:

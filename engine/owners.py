@@ -116,7 +116,7 @@ class _OwnerGraph:
         ways = self.candidates(table)
         if any(e.origin != "inferred" for e in ways):
             return None
-        joining = next((t.name for t in self.schema if is_person(table.table) and self._is_named_for(t.name, table)), None)
+        joining = self._named_joining(table)
         if joining is not None:
             return f"{joining.table} may put a row into several tenants: through: {joining.table}, or confirm with via:"
         if self._may_be_everybodys(table, ways):
@@ -130,6 +130,10 @@ class _OwnerGraph:
         if joining is not None:
             return f"{joining.table} puts a row into several tenants: through: {joining.table}, or confirm with via:"
         return None
+
+    def _named_joining(self, table: TableName) -> TableName | None:
+        """A table whose name says that it joins a table of people to tenants."""
+        return next((t.name for t in self.schema if is_person(table.table) and self._is_named_for(t.name, table)), None)
 
     def _may_be_everybodys(self, table: TableName, ways: list[Edge]) -> bool:
         """Whether all ways of a table may be NULL, where such columns are never NULL in most other tables, or the table is of people."""
@@ -171,11 +175,11 @@ class _OwnerGraph:
         if table in open_tables and plan.excluded:
             return Route(table, "excluded", "excluded in the workspace file")
         if table in open_tables:
-            return Route(table, "excluded", "an open decision", review=open_tables[table], choices=self._choices(table, known))
+            return Route(table, "excluded", "an open decision", review=open_tables[table], choices=self._choices(table, known, open_tables))
         if table not in known:
             reason = "excluded in the workspace file" if plan.excluded else f"no way to {self.tenant.table}"
             review = None if plan.excluded else self._unsure(table, known, open_tables)
-            return Route(table, "excluded", reason, review=review, choices=self._choices(table, known) if review else ())
+            return Route(table, "excluded", reason, review=review, choices=self._choices(table, known, open_tables) if review else ())
         if table in self.members:
             joins = tuple(e for e in self.members[table] if e.child in known)
             return self._bridged(
@@ -198,7 +202,7 @@ class _OwnerGraph:
         if types:
             kind, id_ = types[0]
             return f'{id_} points at what {kind} says: relationships: - "{table.table}.({kind}, {id_}) -> {{Type: table.id, …}}" says where'
-        waiting = [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
+        waiting = self._waiting(table, open_tables)
         if waiting:
             return f"waits for the decision on {waiting[0].parent.table}"
         acting = [e for e in own if e.parent in near and e.actor]
@@ -218,16 +222,36 @@ class _OwnerGraph:
         placing = {e for through in self.members.values() for e in through}
         return tuple(e for e in self.of.get(route.table, ()) if e not in route.edges and e not in placing)
 
-    def _choices(self, table: TableName, known: set[TableName]) -> tuple[Choice, ...]:
-        """What the user could say of an open table: one of its relationships with a way to the tenant table, or a table that joins it."""
+    def _waiting(self, table: TableName, open_tables: Mapping[TableName, str]) -> list[Edge]:
+        """The edges that would place the table if another's decision were made."""
+        own = (e for e in self.of.get(table, ()) if not e.is_self_reference and self._may_own(e))
+        return [e for e in own if e.parent in open_tables and is_sure(e) and not e.actor]
+
+    def _together(self, table: TableName, known: set[TableName], open_tables: Mapping[TableName, str]) -> list[Edge]:
+        """All ways of a table that is open because each of them may be NULL: they place it together, as they would if it were not open."""
+        every = self.candidates(table)
+        ways = [e for e in every if e.parent in known or e.parent in open_tables]
+        alone = len(ways) < 2 or table not in open_tables or sum(e.parent == self.tenant for e in ways) > 1
+        if alone or self._named_joining(table) is not None or any(e.origin != "inferred" for e in every):
+            return []
+        return ways if self._may_be_everybodys(table, every) else []
+
+    def _choices(self, table: TableName, known: set[TableName], open_tables: Mapping[TableName, str]) -> tuple[Choice, ...]:
+        """What the user could say of an open table: its relationships with a way to the tenant table, together or one, or a table that
+        joins it. Who acted is no answer for a table that waits for another's decision, and has a way once that is made."""
         own = [e for e in self.of.get(table, ()) if e.parent in known and not e.is_self_reference and not e.when and self._may_own(e)]
+        if table not in open_tables and self._waiting(table, open_tables):
+            own = [e for e in own if not e.actor and e not in self.acting]
         joining = [e for e in self.edges if e.parent == table and e.child in known and e.child != table and not e.actor and is_sure(e)]
         apart = [e for e in joining if is_person(table.table) or self._joins(e.child, table)]
         ways = sorted(own, key=lambda e: (e.actor, -e.confidence, e))
         free = ways if len(ways) == 1 and self._may_be_everybodys(table, ways) else []
         types = [] if any(e.when for e in self.of.get(table, ())) or any(is_sure(e) for e in ways) else pairs(self.schema[table])
         pointing = sorted(e for e in self.edges if e.parent == table and e.child in known and not is_sure(e) and not e.actor)
+        together = self._together(table, known, open_tables)
+        all_of_them = ", ".join(dict.fromkeys(_in_yaml(_spelled(e)) for e in together))
         return (
+            *(Choice(f"{{via: [{all_of_them}]}}", e, tuple(together[1:])) for e in together[:1]),
             *(Choice(f"{{via: {_in_yaml(_spelled(e))}}}", e) for e in ways),
             *(Choice(f"{{via: {_in_yaml(_spelled(e))}, unassigned: shared}}", e) for e in free),
             *(Choice(f"{{through: {_in_yaml(_joining(e, joining))}}}", e) for e in apart),

@@ -39,13 +39,14 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to settle an open decision, and the edge that it is about, if one.
+    """One way to settle an open decision, and the edge that it is about, if one; `also` are the others where it names several.
 
     `value` is what to write for the table under `tables:`, or, where `under` says so, an entry of `relationships:` to be filled in.
     """
 
     value: str
     edge: Edge | None = None
+    also: tuple[Edge, ...] = ()
     under: Literal["tables", "relationships"] = "tables"
 
 

@@ -67,8 +67,59 @@ def test_a_shared_table_that_points_at_owned_rows_blanks_the_column() -> None:
     assert lines(made, name("products"))[0] == "products: {shared: true, hides: [owner_id]}"
 
 
+def undeclared(name_: str, *keys: str, nullable: tuple[str, ...] = ()) -> Table:
+    """A table whose keys nobody declared."""
+    return table(name(name_), columns=keys, nullable=nullable)
+
+
+STRICT = [
+    undeclared("orgs"),
+    *(undeclared(f"{n}s", "org_id") for n in ("project", "invoice", "session", "team")),
+    undeclared("users", "org_id"),
+    undeclared("events", "org_id", "session_id", "parent_id", "author_id", nullable=("org_id", "session_id", "parent_id")),
+    undeclared("event_notes", "event_id", "user_id", "created_by"),
+]
+
+
+def test_ways_that_may_all_be_null_are_offered_together_first() -> None:
+    made = planned(STRICT)
+    assert "may be NULL" in str(made.routes[name("events")].review)
+    first, *singles, last = lines(made, name("events"))
+    assert first == "events: {via: [org_id, parent_id, session_id]}"
+    assert singles[:2] == ["events: {via: org_id}", "events: {via: session_id}"]
+    assert last == "events: excluded"
+    means = options(made.routes[name("events")], made)[0].means
+    assert means.startswith("the tenant that org_id, parent_id, session_id name, whichever of them a row has, where they agree")
+    after = planned(STRICT, YAML(typ="safe").load(first)).routes[name("events")]
+    assert (after.kind, {e.columns[0] for e in after.edges}) == ("direct", {"org_id", "parent_id", "session_id"})
+
+
+def test_one_way_that_may_be_null_is_no_list() -> None:
+    one = [t if t.name != name("events") else undeclared("events", "org_id", nullable=("org_id",)) for t in STRICT]
+    assert lines(planned(one), name("events")) == [
+        "events: {via: org_id}",
+        "events: {via: org_id, unassigned: shared}",
+        "events: excluded",
+    ]
+
+
+def test_who_acted_is_no_answer_for_a_table_that_waits() -> None:
+    made = planned(STRICT)
+    assert made.routes[name("event_notes")].review == "waits for the decision on events"
+    assert lines(made, name("event_notes")) == ["event_notes: excluded"]
+    after = planned(STRICT, {"events": {"via": "org_id"}}).routes[name("event_notes")]
+    assert (after.kind, [e.columns[0] for e in after.edges]) == ("indirect", ["event_id"])
+
+
 @pytest.mark.parametrize(
-    ("tables", "said", "which"), [(DEALS, {}, "deals"), (PEOPLE, {}, "users"), (SHARED, {"products": {"shared": True}}, "products")]
+    ("tables", "said", "which"),
+    [
+        (DEALS, {}, "deals"),
+        (STRICT, {}, "events"),
+        (STRICT, {}, "event_notes"),
+        (PEOPLE, {}, "users"),
+        (SHARED, {"products": {"shared": True}}, "products"),
+    ],
 )
 def test_every_line_settles_the_decision(tables: list[Table], said: dict[str, object], which: str) -> None:
     for line in lines(planned(tables, said), name(which)):
