@@ -13,14 +13,15 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.control.schemas import write_schemas
 from engine.columns import looks_personal, looks_secret
+from engine.decisions import options
 from engine.errors import ConfigurationError
 from engine.graph import Edge, declared_edges, with_roles
 from engine.infer.find import hints, infer
 from engine.infer.naming import named_tables
 from engine.infer.polymorphic import meant, pairs
-from engine.names import resolve_table
+from engine.names import resolve_table, slice_names
 from engine.owners import route_tables
-from engine.routing import Route, TablePlan, TenantKey, is_sure
+from engine.routing import Route, Routing, TablePlan, TenantKey, is_sure
 from engine.schema import Schema, Table, TableName
 from engine.settings import Settings
 from engine.workspace import SourceConfig
@@ -237,6 +238,7 @@ def _render(
     relationships: Sequence[str],
 ) -> str:
     tenant = choice.tenant
+    undecided = _undecided_lines(schema, tenant, routes)
     slug = re.sub(r"[^a-z0-9]+", "-", output.resolve().parent.name.lower()).strip("-") or "workspace"
     lines = [
         "# yaml-language-server: $schema=.slicehouse/workspace.schema.json",
@@ -255,7 +257,7 @@ def _render(
         f"  key: {_quoted(tenant.key)}",
         *([f"  name: {_quoted(tenant.name)}"] if tenant.name else []),
         *relationships,
-        "tables:" if plans else "tables: {}",
+        "tables:" if plans else "tables: {}   # to take lines below, take the {} away" if undecided else "tables: {}",
     ]
     for name, plan in sorted(plans.items()):
         if plan.through:
@@ -264,12 +266,28 @@ def _render(
             )
         else:
             lines.append(f"  {_quoted(_name(name, schema))}: shared   # proposed: tenants' rows point at it, and it has no owner")
+    lines += undecided
     lines += _column_lines(schema)
-    excluded = [r for r in routes.values() if r.kind == "excluded"]
+    excluded = [r for r in routes.values() if r.kind == "excluded" and r.review is None]
     if excluded:
         lines.append("# Not in any slice, unless you say how they reach a tenant:")
-        lines += [f"#   {_line(r.table.table)}: {_line(r.review or r.reason)}" for r in excluded]
+        lines += [f"#   {_line(r.table.table)}: {_line(r.reason)}" for r in excluded]
     return "\n".join([*lines, "dashboards: dashboards/*.yaml", ""])
+
+
+def _undecided_lines(schema: Schema, tenant: TenantKey, routes: dict[TableName, Route]) -> list[str]:
+    """Under `tables:`, of every table that somebody must decide on, why, and the lines that would settle it: to take one, take its # away.
+
+    A line whose name no comment can hold is left out.
+    """
+    routing = Routing(tenant, routes, slice_names(schema, tenant.table))
+    lines = ["# To decide, in no slice until then: take the # of one line of a table away."] if routing.open_decisions else []
+    for route in routing.open_decisions:
+        lines.append(f"#   {_line(route.table.table)}: {_line(route.review or '')}")
+        found = [o for o in options(route, routing) if o.line.isprintable()]
+        lines += [f"  # {o.line}   # {_line(o.means)}" for o in found if o.under == "tables"]
+        lines += [f"  #   {o.line}   # {_line(o.means)}" for o in found if o.under == "relationships"]
+    return lines
 
 
 def _types(schema: Schema, samples: SampledTables | None) -> list[str]:

@@ -115,6 +115,49 @@ def test_odd_names_do_no_harm(database: str, tmp_path: Path) -> None:
     assert main(["check", "-w", str(file)]) == 0
 
 
+UNDECIDED = """
+    create table orgs(id int primary key, name text);
+    create table sessions(id int primary key, org_id int not null);
+    create table projects(id int primary key, org_id int not null);
+    create table teams(id int primary key, org_id int not null);
+    create table invoices(id int primary key, org_id int not null);
+    create table events(id int primary key, org_id int, session_id int);
+    create table event_notes(id int primary key, event_id int not null);
+    create table "odd\ntable"(id int primary key, org_id int not null references orgs, for_org_id int not null references orgs);
+    create table remarks(id int primary key, subject_type text, subject_id int);
+    insert into orgs select n, n::text from generate_series(1, 50) n;
+    insert into sessions select n, n from generate_series(1, 50) n;
+    insert into events select n, n, n from generate_series(1, 50) n;
+    insert into remarks values (1, 'Event', 1)
+"""
+
+
+def uncommented(text: str, start: str) -> str:
+    """The file with the # taken from the one line that begins so."""
+    (line,) = [li for li in text.splitlines() if li.startswith(f"  # {start}")]
+    return text.replace("tables: {}   # to take lines below, take the {} away", "tables:").replace(line, line.replace("  # ", "  ", 1))
+
+
+def test_an_open_table_has_its_lines_and_each_settles_it(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(UNDECIDED.encode())
+    file = tmp_path / "slicehouse.yaml"
+    assert main(["init", "--url", database, "-o", str(file)]) == 0
+    text = file.read_text()
+    assert "#   events: org_id, session_id may be NULL" in text
+    assert "  # events: {via: [org_id, session_id]}   # the tenant that org_id, session_id name" in text
+    assert '  #   - "remarks.(subject_type, subject_id) -> {Type: table.id, Other: none}"   # under relationships:' in text
+    assert "#   odd table: 2 columns point at the tenant table" in text
+    assert "odd table: {via" not in text
+    for start in ("events: {via: [org_id, session_id]}", "events: {via: org_id}", "events: excluded", "remarks: excluded"):
+        file.write_text(uncommented(text, start))
+        assert main(["check", "-w", str(file)]) == 0
+        capsys.readouterr()
+        assert main(["routes", "--json", "-w", str(file)]) == 0
+        routes = {r["table"]: r for r in json.loads(capsys.readouterr().out)}
+        assert routes[start.partition(":")[0]]["decision"] != "review", start
+
+
 @pytest.mark.parametrize("as_uri", [True, False])
 def test_a_password_is_in_no_file(
     as_uri: bool, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
