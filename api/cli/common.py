@@ -90,12 +90,20 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1, default=str, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], title: str | None = None) -> None:
-    """A table on stdout; plain tab-separated lines where stdout is no terminal."""
+def by_key(found: Mapping[str, Any], name: str = "key") -> tuple[bool, int, str]:
+    """Sorts facts of tenants by their keys: numbers as numbers, before texts."""
+    key = str(found[name])
+    is_number = key.isascii() and key.isdigit()
+    return not is_number, int(key) if is_number else 0, key
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], title: str | None = None, missing: str = "") -> None:
+    """A table on stdout; plain tab-separated lines where stdout is no terminal. `missing` stands for None."""
+    shown = ([missing if row.get(c) is None else str(row[c]) for c in columns] for row in rows)
     if not sys.stdout.isatty():
         print("\t".join(columns))
-        for row in rows:
-            print("\t".join(str(row.get(c, "")) for c in columns))
+        for cells in shown:
+            print("\t".join(cells))
         return
     from rich.console import Console
     from rich.table import Table
@@ -103,8 +111,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], title
     table = Table(title=title, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row.get(c, "")) for c in columns))
+    for cells in shown:
+        table.add_row(*cells)
     Console().print(table)
 
 
@@ -129,7 +137,8 @@ class Lines:
     def ended(self, cost: StageCost) -> None:
         """A stage has ended."""
         start = "\r\x1b[K" if sys.stderr.isatty() else ""
-        say(f"{start}{cost.name:<10} {cost.rows:>12,} rows  {cost.seconds:7.2f} s  {cost.cpu_seconds:7.2f} CPU s  {cost.peak_mb:>6,} MB")
+        of = "slices" if cost.name == "publish" else "rows"
+        say(f"{start}{cost.name:<10} {cost.rows:>12,} {of:<6}  {cost.seconds:7.2f} s  {cost.cpu_seconds:7.2f} CPU s  {cost.peak_mb:>6,} MB")
 
     def note(self, text: str) -> None:
         """Something to read."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from api.cli import demo, keys, reading, routing, running, serving, setup
 from engine.errors import SlicehouseError
 
-app = App(name="slicehouse", help="Analytics for many customers from one account: one DuckDB file per tenant.", version="0.1.0")
+app = App(
+    name="slicehouse",
+    help="Analytics for many customers from one account: one DuckDB file per tenant.",
+    version="0.1.0",
+    default_parameter=Parameter(negative_iterable=()),
+)
 for module in (setup, routing, running, reading, serving, demo):
     for verb in module.VERBS:
         app.command(verb)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from api.cli.common import AsJson, HomeFolder, WorkspaceFiles, one_workspace, open_place, place, print_json, print_table, say
+from api.cli.common import AsJson, HomeFolder, WorkspaceFiles, by_key, one_workspace, open_place, place, print_json, print_table, say
 
 if TYPE_CHECKING:
     from api.serving.answer import Answer
@@ -32,6 +32,7 @@ def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: 
             tenant_facts(t, versions.version_of(session, t.version_id) if t.version_id else None)
             for t in versions.tenants_of(session, row.id)
         ]
+    found.sort(key=by_key)
     if json:
         print_json(found)
     else:
@@ -76,7 +77,7 @@ def query(
             sys.stdout.write(part.decode())
         sys.stdout.write("\n")
     elif format == "table":
-        print_table(list(result.names), (dict(zip(result.names, r, strict=True)) for rows in _rows(result) for r in rows))
+        print_table(list(result.names), (dict(zip(result.names, r, strict=True)) for rows in _rows(result) for r in rows), missing="NULL")
     else:
         sys.stdout.buffer.write(encode(result, format, meta))
     return 0
@@ -114,6 +115,7 @@ def pull(
 
     from api.control.tenants import require_tenant, slice_of
     from api.serving.problems import ADVICE, Problem
+    from engine.clock import rfc3339
     from engine.errors import ConfigurationError, SliceUnusable, WorkFailed
     from slices.building.build import file_digest
     from slices.publishing.store import check_file
@@ -136,7 +138,7 @@ def pull(
         raise SliceUnusable(
             "The slice's bytes are not those that were published.", hint="slicehouse verify, then slicehouse refresh --full."
         )
-    say(f"{output}: {version.rows:,} rows, {version.bytes:,} bytes, as of {version.as_of}")
+    say(f"{output}: {version.rows:,} rows, {version.bytes:,} bytes, as of {rfc3339(version.as_of)}")
     say(
         f"Open it:\n  duckdb -readonly {output}\n  python: duckdb.connect({str(output)!r}, read_only=True)\n  DBeaver: new DuckDB connection, path {output}"
     )

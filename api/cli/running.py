@@ -12,6 +12,7 @@ from api.cli.common import (
     HomeFolder,
     Lines,
     WorkspaceFiles,
+    by_key,
     one_workspace,
     open_place,
     place,
@@ -64,9 +65,8 @@ def status(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: A
         print_json(found[0] if len(found) == 1 else found)
         return 0
     for one in found:
-        say(
-            f"{one['workspace']}: routing {one['routing'] or 'not accepted'}; tenants: {one['tenants'] or 'none'}; as of {one['as_of'] or '-'}"
-        )
+        tenants = ", ".join(f"{number} {state}" for state, number in one["tenants"].items()) or "none"
+        say(f"{one['workspace']}: routing {one['routing'] or 'not accepted'}; tenants: {tenants}; as of {one['as_of'] or '-'}")
         print_table(("run", "state", "trigger", "requested_at", "seconds", "error"), one["runs"])
     return 0
 
@@ -76,7 +76,7 @@ def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home:
     from slices.proving.audit import verify_published
 
     where = place(workspace, home)
-    found = verify_published(open_place(where), one_workspace(where), tenant)
+    found = sorted(verify_published(open_place(where), one_workspace(where), tenant), key=lambda f: by_key(f, "tenant"))
     if json:
         print_json(found)
     else:
@@ -87,6 +87,7 @@ def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home:
 def rollback(tenant: str, *, to: str | None = None, workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
     """Makes the version before (or the one named with --to) answer again."""
     from api.control.tenants import require_tenant
+    from engine.clock import rfc3339
     from slices.publishing.publish import rollback as back
     from slices.reviewing.routings import workspace_row
 
@@ -94,7 +95,7 @@ def rollback(tenant: str, *, to: str | None = None, workspace: WorkspaceFiles = 
     installation = open_place(where)
     row = workspace_row(installation, one_workspace(where))
     version = back(installation, row.id, require_tenant(installation, row.id, tenant).id, to)
-    say(f"{tenant} is answered from {version.id} again (as of {version.as_of}); the next refresh builds anew.")
+    say(f"{tenant} is answered from {version.id} again (as of {rfc3339(version.as_of)}); the next refresh builds anew.")
     return 0
 
 
