@@ -14,7 +14,7 @@ from engine.schema import Column, Table, View
 from engine.settings import Settings
 from engine.types import key_class
 from engine.workspace import SourceConfig
-from extract.source import ReadRequest, SourceSnapshot, register, wanted
+from extract.source import Batches, ReadRequest, SourceSnapshot, register, wanted
 from extract.types import duckdb_type, landed_type
 
 _SOURCES: dict[str, ArrowSource] = {}
@@ -55,13 +55,15 @@ class _ArrowSnapshot:
         """Arrow's types are settled."""
         return table
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
-        """The rows in batches, cast to the landed types."""
+    def read(self, request: ReadRequest) -> Batches:
+        """The rows in batches, cast to the landed types; returns how many there are."""
         rows = self._rows[request.table.name].select([c.name for c in request.columns])
         types = [landed_type(c.type) for c in request.columns]
         schema = pa.schema([(f"c{i}", t) for i, t in enumerate(types)])
         cast = pa.Table.from_arrays([c.cast(t) for c, t in zip(rows.columns, types, strict=True)], schema=schema)
-        yield from (cast if request.limit is None else cast.slice(0, request.limit)).to_batches(max_chunksize=65_536)
+        asked = cast if request.limit is None else cast.slice(0, request.limit)
+        yield from asked.to_batches(max_chunksize=65_536)
+        return int(asked.num_rows)
 
     def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
         """Looked up in the rows."""

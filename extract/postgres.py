@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import namedtuple_row
 
@@ -29,7 +28,7 @@ from engine.workspace import SourceConfig
 from engine.workspace.read import resolve_secrets
 from extract.pgerrors import translated
 from extract.pgtext import TextReader, duckdb_name
-from extract.source import ReadRequest, SourceSnapshot, register, wanted
+from extract.source import Batches, ReadRequest, SourceSnapshot, register, wanted
 
 _SESSION = (
     "row_security=off",
@@ -157,8 +156,8 @@ class _PostgresSnapshot:
         settled = {c.name: _settled(c, *row[i * 4 : i * 4 + 4]) for i, c in enumerate(open_columns)}
         return replace(table, columns=tuple(settled.get(c.name, c) for c in table.columns))
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
-        """COPY of the table's columns; a batch of about `batch_bytes` of text at a time."""
+    def read(self, request: ReadRequest) -> Batches:
+        """COPY of the table's columns; a batch of about `batch_bytes` of text at a time. Returns the rows of the command tag."""
         names = sql.SQL(", ").join(sql.Identifier(c.name) for c in request.columns)
         limit = sql.SQL("") if request.limit is None else sql.SQL(" limit {}").format(sql.Literal(request.limit))
         query = sql.SQL("copy (select {} from {}{}) to stdout (format csv)").format(names, _relation(request.table), limit)
@@ -176,6 +175,7 @@ class _PostgresSnapshot:
                         silence.heard()
                 if text:
                     yield reader.batch(text)
+            return cursor.rowcount if cursor.rowcount >= 0 else None
 
     def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
         """An index serves it where the column has one."""

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from engine.columns import ColumnPlan, Treatment
-from engine.errors import StorageError
+from engine.errors import SourceError, StorageError
 from engine.ids import new_id
 from engine.schema import TableName
 from extract.masks import apply_masks
-from extract.source import ReadRequest, SourceSnapshot
+from extract.source import Batches, ReadRequest, SourceSnapshot
 from extract.types import landed_type
 
 Progress = Callable[[str, int], None]
@@ -123,8 +123,8 @@ class Landing:
 def land(source: str, snapshot: SourceSnapshot, requests: Sequence[ReadRequest], landing: Landing) -> Snapshot:
     """Lands all requested tables of one cut, big tables first, `readers` at a time.
 
-    Nothing is visible until the returned snapshot's `snapshot.json` is in place; raises what the source raises, StorageError
-    where the disk refuses.
+    Nothing is visible until the returned snapshot's `snapshot.json` is in place; raises what the source raises, SourceError where
+    other rows were landed than it has sent, StorageError where the disk refuses.
     """
     snapshot_id = new_id("sn")
     folder = landing.folder / snapshot_id
@@ -150,10 +150,11 @@ def read_snapshot(folder: Path, snapshot_id: str) -> Snapshot:
 
 def _land_table(snapshot: SourceSnapshot, request: ReadRequest, path: Path, landing: Landing) -> LandedTable:
     fields = [pa.field("ord", pa.int64()), *(pa.field(f"c{i}", landed_type(c.type)) for i, c in enumerate(request.columns))]
+    sent = _Sent(snapshot.read(request))
     rows = 0
     try:
         with pq.ParquetWriter(path, pa.schema(fields), compression="zstd", compression_level=1) as writer:
-            for batch in _numbered(snapshot.read(request), request.columns, landing.mask_key):
+            for batch in _numbered(iter(sent), request.columns, landing.mask_key):
                 writer.write_batch(batch, row_group_size=_ROW_GROUP)
                 rows += batch.num_rows
                 landing.progress(request.table.name.table, rows)
@@ -164,6 +165,12 @@ def _land_table(snapshot: SourceSnapshot, request: ReadRequest, path: Path, land
             hint="Free space in the home folder, or move it with --home.",
         ) from error
     name = request.table.name
+    if sent.rows is not None and sent.rows != rows:
+        raise SourceError(
+            f"Source {name.source}: {sent.rows} rows of {name.table} were sent, and {rows} landed.",
+            hint="Nothing of it is used, the last good slices answer. Refresh again; if it stays so, please report it.",
+            code="rows_landed",
+        )
     columns = [
         LandedColumn(name=c.name, landed=f"c{i}", type=c.type, source_type=c.source_type, treatment=c.treatment)
         for i, c in enumerate(request.columns)
@@ -185,6 +192,17 @@ def _land_table(snapshot: SourceSnapshot, request: ReadRequest, path: Path, land
         ],
         comment=request.table.comment,
     )
+
+
+class _Sent:
+    """The batches of a table; once they are read, `rows` is how many rows the source says it has sent, or None."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self.rows: int | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        self.rows = yield from self._batches
 
 
 def _numbered(batches: Iterator[pa.RecordBatch], columns: Sequence[ColumnPlan], key: bytes) -> Iterator[pa.RecordBatch]:

@@ -5,7 +5,7 @@ A new kind is one module that calls `register`; nothing else changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,9 @@ class ReadRequest:
     limit: int | None = None
 
 
+Batches = Generator[pa.RecordBatch, None, int | None]
+
+
 class SourceSnapshot(Protocol):
     """One consistent cut of a source. `read` may be called from several threads at once."""
 
@@ -51,10 +54,11 @@ class SourceSnapshot(Protocol):
         """The table with every type decided that only its data can decide (bare numeric, arrays)."""
         ...
 
-    def read(self, request: ReadRequest) -> Iterator[pa.RecordBatch]:
+    def read(self, request: ReadRequest) -> Batches:
         """Batches of the landed types, columns in the order of the request, bounded in bytes.
 
-        Raises SourceError where the source fails, ReviewRequired where a value does not fit its type.
+        What the generator returns is how many rows the source says it has sent, counted by itself and not by adding up the batches;
+        None where it does not say. Raises SourceError where the source fails, ReviewRequired where a value does not fit its type.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Partition, builder and masks broken on purpose, one way each, and who has to see it.
 
-`accounting`: verdicts do not add up to the landed rows, the refresh stops. `verify`: the proof of each file sees it, the tenant is listed as failed. `oracle`: both halves of the proof read the broken part, so
-only the comparison with the oracle of the row rule does.
+`landing`: other rows are landed than the source has sent, the refresh stops. `accounting`: verdicts do not add up to the landed rows,
+the refresh stops. `verify`: the proof of each file sees it, the tenant is listed as failed. `oracle`: both halves of the proof read the
+broken part, so only the comparison with the oracle of the row rule does.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Mutation:
     name: str
     apply: Callable[[Patch], None]
     words: str = "rows of"
-    seen_by: Literal["verify", "oracle", "accounting"] = "verify"
+    seen_by: Literal["verify", "oracle", "accounting", "landing"] = "verify"
 
 
 def text(function: str, *changes: tuple[str, str]) -> Callable[[Patch], None]:
@@ -175,6 +176,9 @@ def _undeleted(real: Any) -> Any:
 ONE_BUCKET = replaced(slices.refresh, "make_buckets", lambda real: lambda numbers, rows, count: real(numbers, rows, 1))
 ORPHAN = f"hit IS NULL THEN {-Reason.ORPHAN}"
 MUTATIONS = [
+    # ── landing
+    Mutation("the last row of a table is not landed", replaced(snapshot, "_numbered", _last_row_lost), seen_by="landing"),
+    Mutation("the first row of a table is landed twice", replaced(snapshot, "_numbered", _first_row_twice), seen_by="landing"),
     # ── joins and answers of an edge
     Mutation("a condition of a join of two columns is dropped", replaced(sql.Ask, "join", _first_key_only), seen_by="accounting"),
     Mutation("an outer join is made inner", said(sql.Ask, "join", ("LEFT JOIN", "JOIN")), seen_by="accounting"),
@@ -232,6 +236,4 @@ MUTATIONS = [
     # ── what the proof cannot see: it reads the same landed rows and the same stored results
     Mutation("where is turned round", text("where_rows", ("IS TRUE) IS FALSE", "IS TRUE) IS TRUE")), seen_by="oracle"),
     Mutation("a condition of everybody's rows is turned round", replaced(sql, "everybody_rows", _turned), seen_by="oracle"),
-    Mutation("the last row of a table is not landed", replaced(snapshot, "_numbered", _last_row_lost), seen_by="oracle"),
-    Mutation("the first row of a table is landed twice", replaced(snapshot, "_numbered", _first_row_twice), seen_by="oracle"),
 ]  # fmt: skip

@@ -43,6 +43,13 @@ def test_proof_keeps_what_broken_code_has_built_from_publication(mutation: Mutat
     assert any(mutation.words in reason for reason in done.reasons), done.reasons
 
 
+@pytest.mark.parametrize("mutation", [m for m in MUTATIONS if m.seen_by == "landing"], ids=lambda m: m.name)
+def test_other_rows_than_the_source_has_sent_stop_the_refresh(mutation: Mutation, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutation.apply(monkeypatch)
+    done = again(home)
+    assert (done.slices, done.reasons, done.refused) == (SLICES, [], "rows_landed")
+
+
 @pytest.mark.parametrize("mutation", [m for m in MUTATIONS if m.seen_by == "accounting"], ids=lambda m: m.name)
 def test_rows_without_a_verdict_stop_the_refresh(mutation: Mutation, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation.apply(monkeypatch)
