@@ -143,6 +143,7 @@ class _Refresh:
         self.store = LocalStore(self.home)
         self.stages = Stages(progress, self._note_stage)
         self.result = Result(run)
+        self.is_unmasked = False
         self.routing: Routing
         self.lock: Lock
         self.dashboards: list[Dashboard]
@@ -351,6 +352,7 @@ class _Refresh:
         proofs = prove(
             self.routing, self.landed, derived, files, self.routing.timezone, lambda n: self.progress.step("slices", n, len(files))
         )
+        self.is_unmasked = any(m.clear for p in proofs.values() for m in p.masks)
         proven = []
         for file in files:
             proof = proofs[file.tenant]
@@ -375,17 +377,21 @@ class _Refresh:
             for v in plan.live
             if v.tenant_id not in plan.gone and not (v.tenant_id in decision.unchanged and v.id == plan.current.get(v.tenant_id))
         ]
-        decision.tainted = sorted(
-            guards.tainted(
-                partition,
-                self.home.held,
-                suspects,
-                plan.number_of,
-                self.routing,
-                earlier_routings(self.installation, self.row.id),
-                self.digest,
+        try:
+            decision.tainted = sorted(
+                guards.tainted(
+                    partition,
+                    self.home.held,
+                    suspects,
+                    plan.number_of,
+                    self.routing,
+                    earlier_routings(self.installation, self.row.id),
+                    self.digest,
+                )
             )
-        )
+        finally:
+            for snapshot in snapshots if self.is_unmasked else []:  # it lies there in clear, and nothing reads it from here on
+                shutil.rmtree(self.home.snapshots / snapshot.id, ignore_errors=True)
         done = {v.tenant for v in proven}
         decision.failed = [plan.tenant_of[n].id for n in plan.build if plan.tenant_of[n].id not in done]
         decision.withheld = [t for t in decision.failed if plan.current.get(t) in decision.tainted]

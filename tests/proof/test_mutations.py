@@ -43,6 +43,27 @@ def test_proof_keeps_what_broken_code_has_built_from_publication(mutation: Mutat
     assert any(mutation.words in reason for reason in done.reasons), done.reasons
 
 
+CLEAR = [m for m in MUTATIONS if "landed values of" in m.words]
+
+
+def landed_in(home: Path) -> set[Path]:
+    return set(home.glob("workspaces/*/snapshots/*/*.parquet"))
+
+
+@pytest.mark.parametrize("mutation", CLEAR, ids=lambda m: m.name)
+def test_snapshot_whose_masks_do_not_hold_is_not_kept(mutation: Mutation, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = landed_in(home)
+    assert before
+    with monkeypatch.context() as patch:
+        mutation.apply(patch)
+        assert again(home).reasons
+        assert landed_in(home) <= before, "what was landed in clear is gone with the refresh that saw it"
+    monkeypatch.setattr(builders, "_Builder", InProcess)
+    done = again(home)
+    assert (done.slices, done.reasons, done.refused) == (SLICES, [], None)
+    assert landed_in(home), "the next refresh lands anew"
+
+
 @pytest.mark.parametrize("mutation", [m for m in MUTATIONS if m.seen_by == "landing"], ids=lambda m: m.name)
 def test_other_rows_than_the_source_has_sent_stop_the_refresh(mutation: Mutation, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mutation.apply(monkeypatch)
