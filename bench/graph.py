@@ -29,7 +29,7 @@ SCORE = Path(__file__).resolve().parents[2] / "shared" / "graph" / "score.py"
 
 
 def predict(case: Case, *, with_data: bool = False) -> dict[str, Any]:
-    """The predictions of one case, in the form of contract.md; `with_data` looks at rows, where the case has any here."""
+    """The predictions of one case, in the form that the scorer reads; `with_data` looks at rows, where the case has any here."""
     edges = with_roles(_edges(case, with_data))
     routes = route_tables(case.schema, edges, case.tenant, {})
     return {

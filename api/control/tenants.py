@@ -46,7 +46,7 @@ def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: Tenant
 
 
 def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any]:
-    """A tenant as http.md shows it."""
+    """A tenant as the API and the command show it."""
     return {
         "id": tenant.id,
         "key": tenant.key,

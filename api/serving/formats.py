@@ -42,7 +42,7 @@ def encode(answer: Answer, format_: str, meta: dict[str, Any]) -> bytes:
 
 
 def json_object(answer: Answer, meta: dict[str, Any]) -> dict[str, Any]:
-    """`{columns, rows, meta}` of http.md."""
+    """`{columns, rows, meta}`, as JSON has it."""
     columns = [_cells(answer.rows.column(i), t) for i, t in enumerate(answer.types)]
     shown = [{"name": n, "type": t, "encoding": encoding(t)} for n, t in zip(answer.names, answer.types, strict=True)]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else []

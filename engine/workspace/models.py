@@ -1,4 +1,4 @@
-"""The workspace file as typed models (pydantic). The file's own words; `contract.md` of the design is their list."""
+"""The workspace file as typed models (pydantic). The file's own words, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements of the row rule and of slices, composed from quoted names (`engine.sql`).
+"""The statements of the row rule, composed from quoted names (`engine.sql`).
 
 Tables of the work database, for the table with number n:
     l{n}   view of its landed files: ord, c0, c1, …
