@@ -137,7 +137,9 @@ def _refreshed(installation: Installation, workspace: Workspace) -> None:
     if routings.accepted(installation, workspace, row) is None:
         accept_review(installation, workspace, review(installation, workspace, Lines()), "demo")
     done = refresh(installation, workspace, progress=Lines())
-    say(f"{done.built} tenants built, {done.unchanged} unchanged, {done.failed} failed, {done.quarantined} rows in quarantine")
+    say(
+        f"{done.built} {'tenant' if done.built == 1 else 'tenants'} built, {done.unchanged} unchanged, {done.failed} failed, {done.quarantined} rows in quarantine"
+    )
 
 
 def _free_port(port: int) -> int:

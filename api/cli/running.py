@@ -44,7 +44,7 @@ def refresh(
         results.append(run(installation, item, Options(tuple(tenant or ()), full, allow_shrink), run_id=run_id, progress=Lines()))
         done = results[-1]
         say(
-            f"{item.workspace}: {done.built} tenants built, {done.unchanged} unchanged, {done.failed} failed, {done.withheld} withheld, "
+            f"{item.workspace}: {done.built} {'tenant' if done.built == 1 else 'tenants'} built, {done.unchanged} unchanged, {done.failed} failed, {done.withheld} withheld, "
             f"{done.gone} gone, {done.quarantined} rows in quarantine (run {done.run}): slicehouse status"
         )
         for name, why in list(done.reasons.items())[:5]:

@@ -43,7 +43,9 @@ def examine(home: Path, files: list[Path]) -> list[Finding]:
             workspace = read_workspace(file)
             with OpenSources(installation, workspace) as sources:
                 tables = len(sources.schema().tables)
-            found.append(Finding(f"workspace {workspace.workspace}", True, f"{len(workspace.sources)} sources reachable, {tables} tables"))
+            found.append(
+                Finding(f"workspace {workspace.workspace}", True, f"sources reachable: {len(workspace.sources)}, tables: {tables}")
+            )
         except SlicehouseError as error:
             found.append(Finding(f"workspace file {file.name}", False, error.message, error.hint or ""))
     return found

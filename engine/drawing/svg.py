@@ -80,10 +80,10 @@ def _legend(routing: Routing) -> Iterable[str]:
         words = _LOOKS[look][4]
         yield f'<rect class="rg-box rg-{look}" x="{x:.0f}" y="74" width="16" height="14" rx="3"/>'
         yield f'<text class="rg-fine" x="{x + 22:.0f}" y="85">{words}</text>'
-        x += 40 + 6.3 * len(words)
+        x += 40 + 7.2 * len(words)
     for words, look in (("declared or configured", ""), ("inferred", " rg-inferred")):
         yield f'<path class="rg-sample{look}" d="M{x:.0f} 81h26"/><text class="rg-fine" x="{x + 32:.0f}" y="85">{words}</text>'
-        x += 50 + 6.3 * len(words)
+        x += 50 + 7.2 * len(words)
 
 
 def _heading(heading: Heading) -> str:

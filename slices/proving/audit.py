@@ -35,7 +35,9 @@ def verify_published(installation: Installation, workspace: Workspace, tenant: s
     chosen = [(t, v) for t, v in served if v is not None and (tenant is None or tenant in (t.id, t.key, f"key:{t.key}"))]
     if found is None or publication is None or not chosen:
         raise ReviewRequired(
-            "There is no published slice of that name to verify.", hint="slicehouse refresh publishes them.", code="nothing_published"
+            "There is no published slice of that name to verify." if tenant else "No slice is published yet: there is nothing to verify.",
+            hint="slicehouse refresh publishes them.",
+            code="nothing_published",
         )
     snapshots = load_snapshots(installation, row.id, publication.snapshots)
     if snapshots is None:

@@ -135,7 +135,9 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
         chosen = _earlier(versions.versions_of(session, tenant_id), tenant.version_id, version_id)
         if chosen is None:
             raise ReviewRequired(
-                "There is no such earlier version to go back to.", hint="slicehouse status shows what is kept.", code="no_version"
+                "There is no such earlier version to go back to.",
+                hint="Replaced versions are kept for SLICEHOUSE_KEEP_HOURS, at most SLICEHOUSE_KEEP_VERSIONS.",
+                code="no_version",
             )
         if chosen.state == "withdrawn":
             raise ReviewRequired(
