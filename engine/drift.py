@@ -17,23 +17,55 @@ Effect = Literal["stops", "reported"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between the accepted routing and a source."""
+    """One difference between the accepted routing and a source. `is_refused`: the source lets it be seen, but not read."""
 
     effect: Effect
     where: str
     text: str
+    is_refused: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
 
 
-def drift(accepted: Routing, schema: Schema, taken: Container[tuple[TableName, str]] = ()) -> list[Change]:
-    """Every difference, those that stop first, then by place; `taken` are new columns that need no accept."""
+def drift(accepted: Routing, schema: Schema, taken: Container[tuple[TableName, str]] = (), planned: Routing | None = None) -> list[Change]:
+    """Every difference, those that stop first, then by place; `taken` are new columns that need no accept.
+
+    `planned` is the routing that would come out now: a declared key of known tables that has a say only there is reported.
+    """
     changes = [c for route in accepted.routes.values() for c in _of_table(route, accepted, schema.get(route.table), taken)]
     changes += [
         Change("reported", t.name.table, "is new, and excluded until it is accepted") for t in schema if t.name not in accepted.routes
     ]
+    changes += _new_keys(accepted, planned) if planned is not None else []
     return sorted(changes, key=lambda c: (c.effect != "stops", c.where, c.text))
+
+
+def advice(changes: Iterable[Change]) -> str:
+    """What to do about changes that stop: a right that is gone is given back, not accepted."""
+    stopping = [c for c in changes if c.effect == "stops"]
+    refused = ", ".join(c.where for c in stopping if c.is_refused)
+    parts = [f"GRANT SELECT on {refused} to the role that reads, or exclude it under tables:."] if refused else []
+    if not all(c.is_refused for c in stopping):
+        parts.append("slicehouse routes --diff shows it; slicehouse routes --accept takes it.")
+    return " ".join(parts)
+
+
+def _new_keys(accepted: Routing, planned: Routing) -> Iterable[Change]:
+    """Declared keys that would have a say now and have none in the accepted routes.
+
+    Plans are made without a look at data: a way by an inferred relationship that the data spoke against may be in `planned` again. So a
+    key counts only where what it hangs on (the parent; of joining and referring rows the child) is in use as accepted.
+    """
+    in_use = {t for t, r in accepted.routes.items() if r.is_written or r.bridge}
+    used = {e.ends for route in accepted.routes.values() for e in (*route.edges, *route.joins, *route.refs)}
+    found: set[Edge] = set()
+    for route in (r for t, r in planned.routes.items() if t in accepted.routes and accepted.routes[t].review is None):
+        found |= {e for e in route.edges if e.parent in in_use}
+        found |= {e for e in (*route.joins, *route.refs) if e.child in in_use}
+    for edge in sorted(found):
+        if edge.origin == "declared" and edge.ends not in used:
+            yield Change("reported", edge.child.table, f"the foreign key {edge.label} is new: routes --diff shows what it would change")
 
 
 def _of_table(route: Route, accepted: Routing, table: Table | None, taken: Container[tuple[TableName, str]]) -> Iterable[Change]:
@@ -45,7 +77,7 @@ def _of_table(route: Route, accepted: Routing, table: Table | None, taken: Conta
     if not in_use:
         return
     if not table.readable:
-        yield Change("stops", where, "may no longer be read")
+        yield Change("stops", where, "may no longer be read", is_refused=True)
     keys = key_columns(route.table, accepted.routes.values())
     known = {c.name: c for c in route.columns}
     for column in table.columns:

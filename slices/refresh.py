@@ -14,7 +14,7 @@ from engine import lock as locks
 from engine.catalog import runs, versions
 from engine.catalog.tables import RoutingRow, RunRow, WorkspaceRow
 from engine.dashboards import Dashboard, read_dashboards
-from engine.drift import Change, drift
+from engine.drift import Change, advice, drift
 from engine.errors import ReviewRequired, SlicehouseError, WorkFailed
 from engine.lock import Lock
 from engine.routing import Routing
@@ -210,7 +210,7 @@ class _Refresh:
             self._check_drift(drift(accepted, there))
             schema, planned = plan_fresh(sources, self.workspace, accepted)
             self.routing = with_included(accepted, planned, self.workspace)
-            for change in drift(accepted, there, included(accepted, self.routing)):
+            for change in drift(accepted, there, included(accepted, self.routing), planned):
                 self._note(str(change))
             return land_workspace(self.installation, self.row, sources, schema, self.routing, self.progress.step)
 
@@ -219,7 +219,7 @@ class _Refresh:
         if stopping:
             raise ReviewRequired(
                 "The source is no longer what was accepted:\n  " + "\n  ".join(stopping),
-                hint="slicehouse routes --diff shows it; slicehouse routes --accept takes it.",
+                hint=advice(changes),
                 code="drift",
             )
 

@@ -84,7 +84,7 @@ DRIFTS = [
     Drift("renamed table", "alter table marks rename to points", STOPS, ("marks: is gone from the source",)),
     Drift("table moved to another schema", "create schema s; alter table marks set schema s", STOPS, ("marks: is gone from the source",)),
     Drift("renamed tenant table", "alter table orgs rename to companies", STOPS, ("orgs: is gone from the source",)),
-    Drift("table that may no longer be read", "grant select on all tables in schema public to drift_reads; revoke select on marks from drift_reads", STOPS, ("marks: may no longer be read",), role="drift_reads"),
+    Drift("table that may no longer be read", "grant select on all tables in schema public to drift_reads; revoke select on marks from drift_reads", STOPS, ("marks: may no longer be read", "GRANT SELECT on marks"), silent=("routes --accept",), role="drift_reads"),
     Drift("partition added", "create table events_2 partition of events for values from (100) to (200); insert into events values (150, 1)", 0, silent=("events_2", "is new")),
     Drift("view added", "create view shown as select * from notes", 0, silent=("is gone",)),
     # ── columns
@@ -101,7 +101,10 @@ DRIFTS = [
     Drift("retyped column", "alter table notes alter column body type int using 1", STOPS, ("notes.body: was character varying(20) and is integer now",)),
     Drift("widened key", "alter table notes alter column org_id type bigint", STOPS, ("notes.org_id: was integer and is bigint now",)),
     # ── keys
-    Drift("new key", "alter table notes add foreign key (team_id) references teams", 0, silent=("is gone", "no longer")),
+    Drift("new key", "alter table notes add foreign key (team_id) references marks", 0, ("notes: the foreign key notes.team_id->marks.id is new: routes --diff shows what it would change",)),
+    Drift("new key of a table that was in no slice", "alter table audit add foreign key (id) references orgs", 0, ("audit: the foreign key audit.id->orgs.id is new",), silent=("is gone",)),
+    Drift("new key that has no say", "alter table notes add foreign key (team_id) references teams", 0, silent=("is gone", "no longer", "is new")),
+    Drift("key of an inferred relationship", "alter table logs add foreign key (org_id) references orgs", 0, silent=("is gone", "no longer", "is new")),
     Drift("vanished key", "alter table notes drop constraint notes_org_id_fkey", STOPS, ("notes: the foreign key notes.org_id->orgs.id, which a route uses, is no longer declared",)),
     Drift("key changed to another parent", "alter table notes drop constraint notes_org_id_fkey; alter table notes add foreign key (org_id) references teams", STOPS, ("the foreign key notes.org_id->orgs.id, which a route uses, is no longer declared",)),
     Drift("inferred relationship broken", "update logs set org_id = 1000 + id where id < 50", STOPS, ("An inferred relationship is broken", "logs.org_id", "relationships:")),
@@ -256,6 +259,21 @@ def test_new_column_is_in_no_slice_until_it_is_accepted(place: Place) -> None:
     assert place.run("routes", "--accept") == 0
     assert place.run("refresh") == 0
     assert place.columns("1", "notes")[-1] == "extra"
+
+
+def test_new_key_is_told_until_it_is_accepted(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    there = drifted(place, next(d for d in DRIFTS if d.name == "new key"))
+    told = []
+    for _ in range(2):
+        assert there.run("refresh") == 0
+        told.append("is new: routes --diff" in capsys.readouterr().err)
+    there.run("routes", "--diff")
+    assert "notes.team_id->marks.id" in capsys.readouterr().out
+    assert there.run("routes", "--accept") == 0
+    capsys.readouterr()
+    there.run("refresh", "--allow-shrink")
+    told.append("is new: routes --diff" in capsys.readouterr().err)
+    assert told == [True, True, False]
 
 
 def test_new_table_is_in_no_slice_until_it_is_accepted(place: Place) -> None:
