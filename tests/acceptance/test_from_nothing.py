@@ -118,7 +118,7 @@ def reasons_are_said(source: Source, file: Path, capsys: pytest.CaptureFixture[s
         assert f"{table} {reason}" in " ".join(said.split())
         offered = re.findall(rf"(?m)^ +{table}: (\S.*)$", said)
         assert offered[-1].startswith("excluded")
-        assert len(offered) > 1
+        assert (len(offered) > 1) != reason.startswith("waits for")
 
 
 def with_lines(file: Path, lines: dict[str, Any]) -> Path:
