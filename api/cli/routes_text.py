@@ -18,28 +18,31 @@ _COUNTS = ("rows", "owned", "shared", "unreferenced", "filtered", "quarantined",
 def overview(tables: Sequence[Facts], file: str, width: int, mark: bool) -> str:
     """All tables of a review. `file` is the workspace file's name; `mark` makes headings bold."""
     width = min(max(width, NARROWEST), WIDEST)
-    blocks = [_decisions(tables, file, width, mark), _quarantine(tables, width, mark)]
+    blocks = [_estimated(tables, width), _decisions(tables, file, width, mark), _quarantine(tables, width, mark)]
     settled = [t for t in tables if t["decision"] != "review"]
     tenant = next((t["table"] for t in tables if t["route"] == "tenant"), "")
     for kind in _GROUPS:
         group = [t for t in settled if t["route"] == kind]
         if group:
             blocks.append(_group(kind, group, tenant, width, mark))
-    return "\n\n".join(b for b in [*blocks, summary(tables)] if b)
+    return "\n\n".join(b for b in [*blocks, _samples(tables, width, mark), summary(tables)] if b)
 
 
 def summary(tables: Sequence[Facts]) -> str:
     """One paragraph: how many tables, how many rows, and what became of them."""
     asked = sum(t["decision"] == "review" for t in tables)
     out = sum(t["route"] == "excluded" for t in tables)
-    counts = {c: sum(t.get(c, 0) for t in tables) for c in _COUNTS}
+    counts = {c: sum(t.get(c) or 0 for t in tables) for c in _COUNTS}
+    about = "about " if _is_estimate(tables) else ""
     parts = [f"{n:,} {c}" for c, n in counts.items() if c not in ("rows", "excluded") and n]
     left = f"; {counts['excluded']:,} more in excluded tables, by the source's own estimate" if counts["excluded"] else ""
     decide = f"{asked} to decide" if asked else "none to decide"
     judged = counts["rows"] - counts["excluded"]
     guessed = any(e["origin"] == "inferred" for t in tables for e in t["edges"] if e["role"] != "idle")
+    unknown = sum(t.get("rows", 0) is None for t in tables)
+    left += f"; {_count(unknown, 'table')} of unknown size besides" if unknown else ""
     legend = "~ before a column: nobody declared it, it was found by names and data.\n" if guessed else ""
-    return f"{legend}{_count(len(tables), 'table')}: {len(tables) - out} in slices, {out - asked} excluded, {decide}.\n{_count(judged, 'row')}: {', '.join(parts) or 'none'}{left}."
+    return f"{legend}{_count(len(tables), 'table')}: {len(tables) - out} in slices, {out - asked} excluded, {decide}.\n{about}{_count(judged, 'row')}: {', '.join(parts) or 'none'}{left}."
 
 
 def detail(table: Facts, file: str, width: int, mark: bool) -> str:
@@ -50,13 +53,45 @@ def detail(table: Facts, file: str, width: int, mark: bool) -> str:
     lines += _wrapped(table["review"] or table["reason"], "  ", width)
     if table["path"]:
         lines += _wrapped(f"way: {table['path']}", "  ", width)
-    counts = [f"{table[c]:,} {c}" for c in _COUNTS if table.get(c)]
+    about = "about " if _is_estimate([table]) else ""
+    counts = [f"{about}{table[c]:,} {c}" for c in _COUNTS if table.get(c)]
     if counts:
         reasons = ", ".join(f"{n:,} {r.replace('_', ' ')}" for r, n in table.get("reasons", {}).items())
         lines += _wrapped(", ".join(counts) + (f" ({reasons})" if reasons else ""), "  ", width)
     lines += [f"  {name}: {plain(str(value))}" for name, value in table["rules"].items()]
-    blocks = ["\n".join(lines), _options(table, file, width), _edges(table, width), _pairs(table, width), _columns(table, width)]
+    blocks = ["\n".join(lines), _options(table, file, width), _edges(table, width), _samples([table], width, mark)]
+    blocks += [_pairs(table, width), _columns(table, width)]
     return "\n\n".join(b for b in blocks if b)
+
+
+# ── estimates ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_estimate(tables: Sequence[Facts]) -> bool:
+    return any(t.get("estimate") for t in tables)
+
+
+def _estimated(tables: Sequence[Facts], width: int) -> str:
+    if not _is_estimate(tables):
+        return ""
+    text = "An estimate: nothing was landed. Row counts are the source's own, shares those of the first rows of each table; conditions are not looked at."
+    return "\n".join(_wrapped(text, "", width))
+
+
+def _samples(tables: Sequence[Facts], width: int, mark: bool) -> str:
+    """Of each way: rows looked at, those with a key, and what became of the keys in the parent; `?` where nobody looked them up."""
+    rows = [
+        [plain(s["edge"]), *("?" if s[c] is None else f"{s[c]:,}" for c in ("sampled", "with_key", "null", "found", "orphans"))]
+        for t in tables
+        for s in t.get("samples", ())
+    ]
+    if not rows:
+        return ""
+    return (
+        _bold("Samples", mark)
+        + "\n"
+        + _table(["relationship", "looked at", "with a key", "NULL", "found", "orphans"], rows, width, texts=1)
+    )
 
 
 # ── blocks of the overview ────────────────────────────────────────────────────────────────────────────────────────────
@@ -79,15 +114,24 @@ def _quarantine(tables: Sequence[Facts], width: int, mark: bool) -> str:
     lines = [_bold(f"Rows in quarantine ({len(found)} {'table' if len(found) == 1 else 'tables'}): in no slice", mark)]
     for table in found:
         reasons = ", ".join(f"{n:,} {r.replace('_', ' ')}" for r, n in table["reasons"].items())
-        lines += _wrapped(f"{plain(table['table'])}: {table['quarantined']:,} of {table['rows']:,} rows ({reasons})", "  ", width)
+        lines += _wrapped(
+            f"{plain(table['table'])}: {'about ' if _is_estimate([table]) else ''}{table['quarantined']:,} of {table['rows']:,} rows ({reasons})",
+            "  ",
+            width,
+        )
     return "\n".join(lines)
 
 
 def _group(kind: str, group: Sequence[Facts], tenant: str, width: int, mark: bool) -> str:
     counts = [c for c in _COUNTS if c == "rows" or (kind != "excluded" and any(t.get(c) for t in group))]
     head = _bold(f"{kind[0].upper()}{kind[1:]} ({len(group)})", mark)
-    rows = [[plain(t["table"]), _by(t, tenant), *(f"{t.get(c, 0):,}" for c in counts)] for t in group]
-    return head + "\n" + _table(["table", "why" if kind == "excluded" else "by", *counts], rows, width, texts=2)
+    rows = [[plain(t["table"]), _by(t, tenant), *(_number(t.get(c, 0)) for c in counts)] for t in group]
+    about = "about " if _is_estimate(group) else ""
+    return head + "\n" + _table(["table", "why" if kind == "excluded" else "by", *(about + c for c in counts)], rows, width, texts=2)
+
+
+def _number(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
 
 
 def _by(table: Facts, tenant: str) -> str:

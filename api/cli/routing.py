@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +15,17 @@ from api.cli.common import AsJson, HomeFolder, Lines, WorkspaceFiles, one_worksp
 
 if TYPE_CHECKING:
     from engine.routing import Routing
+    from engine.workspace import Workspace
+    from slices.installation import Installation
     from slices.reviewing.review import Review
 
+_MOST_SAMPLED = 100_000
 Accept = Annotated[
     list[str] | None, Parameter(negative=(), consume_multiple=True, help="make it count: all of it, or only the tables that are named")
+]
+Estimated = Annotated[
+    list[int] | None,
+    Parameter(name="--estimate", negative=(), consume_multiple=True, help="land nothing: about, by so many rows of a table (1000)"),
 ]
 Graph = Annotated[Path | None, Parameter(help="draw it into a file: .svg or .mmd (Mermaid)")]
 
@@ -26,6 +34,7 @@ def routes(
     *,
     accept: Accept = None,
     diff: Annotated[bool, Parameter(negative=(), help="compare with what is accepted")] = False,
+    estimate: Estimated = None,
     graph: Graph = None,
     table: Annotated[str | None, Parameter(help="one table with its evidence, pairs of edges and columns")] = None,
     workspace: WorkspaceFiles = None,
@@ -35,15 +44,19 @@ def routes(
     """Shows the routing of every table with what became of its rows, what needs a decision first.
 
     --accept makes it the one that refreshes run by; --accept TABLE takes that table's new route and columns alone, the others keep what
-    was accepted before.
+    was accepted before. --estimate reads some rows of each table instead of all, and shows what is about so; it accepts nothing.
     """
     from slices.reviewing.review import differences, review
 
+    size = None if estimate is None else _sample_size(estimate, accept=accept is not None, diff=diff)
     if graph is not None:
         _check_ending(graph)
     where = place(workspace, home)
     item = one_workspace(where)
     installation = open_place(where)
+    if size is not None:
+        _estimate(installation, item, size, _Shown(table, where.files[0].name, graph, json))
+        return 0
     found = review(installation, item, Lines())
     if diff:
         lines = differences(found)
@@ -66,6 +79,46 @@ def routes(
     what = f"{', '.join(accept)} alone" if accept else f"{len(found.routing.written)} tables in slices"
     say(f"Accepted routing {row.number} ({what}, {len(found.routing.open_decisions)} open). Next: slicehouse refresh")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is shown, and how: one table or all, the workspace file's name, a drawing, JSON."""
+
+    table: str | None
+    file: str
+    graph: Path | None
+    as_json: bool
+
+
+def _sample_size(given: list[int], *, accept: bool, diff: bool) -> int:
+    """The rows of a table to look at. Raises ConfigurationError."""
+    from engine.errors import ConfigurationError
+    from extract.samples import ROWS
+
+    if accept or diff:
+        raise ConfigurationError(
+            f"--estimate goes without --{'accept' if accept else 'diff'}: what is about so is no routing to accept or to compare.",
+            hint="slicehouse routes --accept lands the rows and judges every one.",
+        )
+    size = given[0] if given else ROWS
+    if len(given) > 1 or not 1 <= size <= _MOST_SAMPLED:
+        raise ConfigurationError(
+            f"--estimate takes one number of rows, from 1 to {_MOST_SAMPLED:,}.", hint=f"Without a number it is {ROWS:,}."
+        )
+    return size
+
+
+def _estimate(installation: Installation, item: Workspace, size: int, shown: _Shown) -> None:
+    from slices.reviewing.estimate import estimate
+
+    found = estimate(installation, item, size)
+    if shown.graph is not None:
+        _draw(shown.graph, found.routing, item.title)
+    if shown.as_json or shown.table is not None or shown.graph is None:
+        _show(found, shown.table, shown.file, shown.as_json)
+    if not shown.as_json:
+        say("Next: slicehouse routes, which lands the rows and judges every one")
 
 
 def _show(found: Review, table: str | None, file: str, as_json: bool) -> None:

@@ -85,7 +85,7 @@ def review(installation: Installation, workspace: Workspace, progress: Progress 
     stages = Stages(told)
     row = routings.workspace_row(installation, workspace)
     with exclusive(installation.home.workspace(row.id).lock):
-        before = _accepted_routing(installation, workspace, row)
+        before = accepted_routing(installation, workspace, row)
         told.stage("look")
         with OpenSources(installation, workspace) as sources:
             schema, routing = plan_fresh(sources, workspace, before, look=True)
@@ -105,7 +105,7 @@ def review(installation: Installation, workspace: Workspace, progress: Progress 
     return found
 
 
-def _accepted_routing(installation: Installation, workspace: Workspace, row: WorkspaceRow) -> Routing | None:
+def accepted_routing(installation: Installation, workspace: Workspace, row: WorkspaceRow) -> Routing | None:
     """The catalog's accepted routing: a lock file that differs is what `--accept` settles."""
     from engine.catalog import workspaces
 
