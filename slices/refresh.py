@@ -30,6 +30,7 @@ from slices.installation import Installation
 from slices.landing import OpenSources, files_of, fresh_landed, land_workspace, oldest, plan_fresh
 from slices.locking import exclusive
 from slices.progress import Progress, Silent, StageCost, Stages
+from slices.proving.clear import mask_findings
 from slices.proving.rederive import Rederivation
 from slices.proving.verify import SliceFile, prove
 from slices.publishing import guards
@@ -343,7 +344,8 @@ class _Refresh:
             if answer.error is not None:
                 self.result.reasons[tenant] = answer.detail or answer.error
         good = {t: b for t, b in built.items() if b.error is None}
-        if not good:
+        if not good:  # what was landed is looked at even so
+            self.is_unmasked = any(m.clear for m in mask_findings(self.routing, self.landed))
             return []
         everybody: dict[TableName, Path] = partition.export_everybody(self.folder)
         derived = Rederivation(self.routing, self.landed, partition.export_where(self.folder), everybody)
