@@ -74,7 +74,10 @@ def _is_estimate(tables: Sequence[Facts]) -> bool:
 def _estimated(tables: Sequence[Facts], width: int) -> str:
     if not _is_estimate(tables):
         return ""
-    text = "An estimate: nothing was landed. Row counts are the source's own, shares those of the first rows of each table; conditions are not looked at."
+    text = (
+        "An estimate: nothing was landed. Row counts are the source's own, shares those of the first rows of each table, judged by their own "
+        "keys alone. Ways that disagree, parents in quarantine and conditions are not seen: owned is at most, quarantined at least."
+    )
     return "\n".join(_wrapped(text, "", width))
 
 

@@ -1,7 +1,8 @@
 """The routing under review without landing anything: row counts as the source estimates them, shares from bounded samples.
 
 A sample is the first rows that the source gives, and each row is judged by its own keys alone: whether a way leads on, not where it ends.
-Conditions (`where:`, `soft_delete:`) are not looked at.
+Ways that disagree, parents that are in quarantine themselves, and conditions (`where:`, `soft_delete:`) are not seen: what is owned is
+owned at most, what is quarantined at least.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class _Seen:
             self.rows = len(found)
         elif self.rows is not None and self.rows < size:
             self.rows = None  # the source's own count is older than the rows
-        nobody = "shared" if self._route.unassigned == "true" else "no key"
+        nobody = "shared" if self._route.unassigned == "true" else "unassigned"
         outcomes = ["orphan" if False in row else "owned" if True in row else nobody for row in votes]
         self._share = {outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)}
 
@@ -136,7 +137,7 @@ class _Seen:
         total = sum(self._share.values())
         if total == 0:
             return Verdicts(rows, owned=rows)
-        reasons = {o: round(rows * self._share[o] / total) for o in ("orphan", "no key") if self._share.get(o)}
+        reasons = {o: round(rows * self._share[o] / total) for o in ("orphan", "unassigned") if self._share.get(o)}
         shared = round(rows * self._share.get("shared", 0) / total)
         quarantined = min(sum(reasons.values()), rows - shared)
         return Verdicts(rows, owned=rows - shared - quarantined, shared=shared, quarantined=quarantined, reasons=reasons)

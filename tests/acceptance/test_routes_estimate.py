@@ -85,7 +85,7 @@ def test_counts_are_those_of_the_source_and_shares_those_of_a_sample(run: Run) -
     assert all(sum(r[c] for c in COUNTS) == r["rows"] for r in known)
     projects, readings = found["projects"], found["readings"]
     assert (projects["rows"], projects["owned"], projects["quarantined"]) == (400, 300, 100)
-    assert projects["reasons"] == {"no key": 100}
+    assert projects["reasons"] == {"unassigned": 100}
     (sample,) = projects["samples"]
     assert sample == {"edge": "projects.org_id->orgs.id", "sampled": 100, "with_key": 75, "null": 25, "found": 75, "orphans": 0}
     assert readings["rows"] == readings["owned"] == BIG
@@ -110,7 +110,7 @@ def test_rows_whose_parent_is_gone_are_told(run: Run, loaded: str) -> None:
     with psycopg.connect(loaded, autocommit=True) as connection:
         connection.execute("alter table projects add foreign key (org_id) references orgs not valid")
     found = by_table(run("--estimate", "400", "--json")[1])["projects"]
-    assert (found["quarantined"], found["reasons"]) == (120, {"orphan": 20, "no key": 100})
+    assert (found["quarantined"], found["reasons"]) == (120, {"orphan": 20, "unassigned": 100})
     assert found["samples"][0]["orphans"] == 20
 
 
@@ -119,6 +119,9 @@ def test_it_has_the_shape_and_the_routes_of_a_review(run: Run) -> None:
     assert {t: (r["route"], r["path"], r["decision"]) for t, r in about.items()} == {
         t: (r["route"], r["path"], r["decision"]) for t, r in exact.items()
     }
+    known = about.keys() - {"endless"}
+    assert all(about[t]["owned"] >= exact[t]["owned"] and about[t]["quarantined"] <= exact[t]["quarantined"] for t in known)
+    assert exact["tickets"]["reasons"].keys() == {"parent_quarantined", "two_tenants"}
     assert all(about[t].keys() - exact[t].keys() == {"estimate", "samples"} and exact[t].keys() <= about[t].keys() for t in exact)
 
 
@@ -126,8 +129,9 @@ def test_text_says_about(run: Run) -> None:
     status, out, err = run("--estimate", "100")
     assert status == 0
     assert out.startswith("An estimate: nothing was landed.")
+    assert "owned is at most, quarantined at least" in " ".join(out.split())
     assert "about rows  about owned" in out
-    assert "projects: about 100 of 400 rows (100 no key)" in out
+    assert "projects: about 100 of 400 rows (100 unassigned)" in out
     assert "; 1 table of unknown size besides." in out
     assert [line.split() for line in out.splitlines() if "projects.org_id->orgs.id" in line] == [
         ["projects.org_id->orgs.id", "100", "75", "25", "75", "0"]
