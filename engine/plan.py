@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine.columns import ColumnPlan, Treatment
 from engine.errors import Problem, WorkspaceFileError
 from engine.graph import Edge, Guard, configured_edge, declared_edges, merge_edges, polymorphic_edges, with_actors, with_roles
-from engine.infer.find import infer
+from engine.infer.find import FAINT, LEAST, infer, worth_showing
 from engine.names import SliceName, resolve_column, resolve_columns, resolve_table, slice_names
 from engine.owners import route_tables
 from engine.routing import NO_TABLE, Route, Routing, TablePlan, TenantKey, is_sure
@@ -153,9 +153,9 @@ class _Planner:
             except LookupError as error:
                 self._problem(("relationships", index), str(error))
         known = merge_edges(declared_edges(self.schema), configured, ())
-        found = infer(self.schema, known, tenant) if self.workspace.infer else []
+        found = infer(self.schema, known, tenant, FAINT if self._weigh else LEAST) if self.workspace.infer else []
         found = [e for e in found if all(same_mask(*pair) for pair in ends_of(e, treatments))]
-        found = self._weigh(known, found) if self._weigh else found
+        found = worth_showing(found, self._weigh(known, found)) if self._weigh else found
         merged = merge_edges([*known, *found], (), denied)
         return with_actors(with_roles(merged), self._actors())
 

@@ -7,6 +7,7 @@ dates silently (docs/why.md). Keys come from pg_catalog; row security raises ins
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -84,6 +85,11 @@ class PostgresSource:
 
 
 _RELATIONS: dict[str, Literal["table", "partitioned", "view"]] = {"r": "table", "p": "partitioned", "v": "view", "m": "view"}
+_HOLDS = {
+    "integer": re.compile(r"-?\d{1,18}"),
+    "decimal": re.compile(r"-?\d+(\.\d+)?"),
+    "uuid": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+}
 _LISTS = {"integer": sql.SQL("bigint[]"), "decimal": sql.SQL("numeric[]"), "uuid": sql.SQL("uuid[]")}
 
 
@@ -178,19 +184,23 @@ class _PostgresSnapshot:
             return cursor.rowcount if cursor.rowcount >= 0 else None
 
     def present(self, table: Table, column: str, values: Sequence[str]) -> set[str]:
-        """An index serves it where the column has one."""
+        """An index serves it where the column has one; a value that the column's type cannot hold is in no row."""
         found = next(c for c in table.columns if c.name == column)
         query = sql.SQL("select distinct {0}::text from {1} where {0} = any(%s::text[]::{2})").format(
             sql.Identifier(column), _relation(table), _LISTS.get(found.key_class, sql.SQL("text[]"))
         )
         with self._connection() as connection, translated(self._name, table.name.table):
-            return {row[0] for row in connection.execute(query, [list(values)]).fetchall()}
+            holds = _HOLDS.get(found.key_class)
+            listed = [v for v in values if holds is None or holds.fullmatch(v)]
+            with connection.transaction():  # a lookup that fails leaves the snapshot as it was
+                return {row[0] for row in connection.execute(query, [listed]).fetchall()}
 
     def ends(self, table: Table, column: str) -> tuple[int, int] | None:
         """By an index where there is one."""
         query = sql.SQL("select min({0}), max({0}) from {1}").format(sql.Identifier(column), _relation(table))
         with self._connection() as connection, translated(self._name, table.name.table):
-            row = connection.execute(query).fetchone()
+            with connection.transaction():
+                row = connection.execute(query).fetchone()
         return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
 

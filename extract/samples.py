@@ -88,8 +88,8 @@ class SampledTables:
             return edge
 
     def facts(self, table: TableName, column: str) -> ColumnFacts | None:
-        """Rows as the source estimates them; ends of integers exactly, or of a sample where that would scan; distinct values as many as
-        rows where the column is a key."""
+        """Rows as the source estimates them; ends of integers exactly where the column is a key, else of a sample; distinct values as many
+        as rows where it is a key."""
         found = self._schema[table]
         kind = found.column(column)
         if kind is None:
@@ -101,7 +101,8 @@ class SampledTables:
     def _bounds(self, table: TableName, column: str) -> tuple[int | None, int | None]:
         key = (table, column)
         if key not in self._ends:
-            self._ends[key] = self._exact_ends(table, column) if self._is_quick(table, column) else self._sampled_ends(table, column)
+            exact = _is_key(self._schema[table], column) and self._is_quick(table, column)
+            self._ends[key] = self._exact_ends(table, column) if exact else self._sampled_ends(table, column)
         return self._ends[key] or (None, None)
 
     def _exact_ends(self, table: TableName, column: str) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from engine.columns import looks_personal, looks_secret
 from engine.decisions import options
 from engine.errors import ConfigurationError
 from engine.graph import Edge, declared_edges, with_roles
-from engine.infer.find import hints, infer
+from engine.infer.find import FAINT, LEAST, hints, infer, worth_showing
 from engine.infer.naming import named_tables
 from engine.infer.polymorphic import meant, pairs
 from engine.names import resolve_table, slice_names
@@ -87,10 +87,10 @@ def propose(url: str, tenant_table: str | None, output: Path, sample: int = ROWS
         likely = [*declared, *(e for e in infer(schema, declared) if is_sure(e))]
         choice = _named(schema, tenant_table) if tenant_table is not None else _likeliest(schema, likely)
         tenant = choice.tenant
-        found = infer(schema, declared, tenant.table)
+        found = infer(schema, declared, tenant.table, FAINT if sample > 0 else LEAST)
         samples = SampledTables({"app": snapshot}, schema, sample)
         if sample > 0:
-            found = samples.weigh(found)
+            found = worth_showing(found, samples.weigh(found))
             found += samples.suggested(hints(schema, [*declared, *found]))
         types = _types(schema, samples if sample > 0 else None)
     edges = with_roles([*declared, *found])

@@ -33,8 +33,10 @@ from engine.infer.vocabulary import (
 )
 from engine.infer.words import Words, forms, joined, same_word, same_words, shortens, without_marker, words_of
 from engine.schema import Column, Schema, TableName
+from engine.types import comparable
 
 LEAST = 0.5
+FAINT = 0.4  # what data is asked about too: it may say more than the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ class Match:
     why: str
 
 
-def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None = None) -> list[Edge]:
-    """The inferred edges of a schema, sorted, at most one a column, confidence from `LEAST` to 1; columns of `known` edges are left alone.
+def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None = None, least: float = LEAST) -> list[Edge]:
+    """The inferred edges of a schema, sorted, at most one a column, confidence from `least` to 1; columns of `known` edges are left alone.
 
     Works on names and types alone: linear in the number of columns, for tables are found by the last word of their names.
     """
@@ -60,7 +62,7 @@ def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None =
         Edge(named.name, (column.name,), match.parent.name, (match.key,), "inferred", confidence=round(match.score, 3), evidence=match.why)
         for named in finder.tables.values()
         for column in named.table.columns
-        if (named.name, column.name) not in taken and (match := finder.best(named, column)) is not None and match.score >= LEAST
+        if (named.name, column.name) not in taken and (match := finder.best(named, column)) is not None and match.score >= least
     ]
     to = single_ends(found)
     whole = {e: completed(finder.tables, e, to) for e in found if finder.tables[e.parent].has_part_of_key}
@@ -68,6 +70,12 @@ def infer(schema: Schema, known: Iterable[Edge] = (), tenant: TableName | None =
     there = {e.ends for e in (*known, *found)}
     several = [e for e in composites(finder.tables, [*known, *found], tenant) if e.ends not in there]
     return sorted([*found, *several])
+
+
+def worth_showing(before: Iterable[Edge], after: Iterable[Edge]) -> list[Edge]:
+    """The weighed edges without those that were faint by name and stayed so; a likely name that data contradicts is shown."""
+    likely = {e.ends for e in before if e.confidence >= LEAST}
+    return [e for e in after if e.confidence >= LEAST or e.ends in likely]
 
 
 def hints(schema: Schema, known: Iterable[Edge]) -> list[Edge]:
@@ -160,9 +168,10 @@ class _Finder:
         words = named.column_words(column.name)
         if own_key == (column.name,) and (is_generic(words) or self._is_own(named, words)):
             return None
-        matches = [m for m in self._matches(named, column, words) if self._fits(column, m)]
+        matches = [f for m in self._matches(named, column, words) if (f := self._fitted(column, m)) is not None]
         if words != (whole := words_of(column.name)):
-            matches += [m for m in self._matches(named, column, whole) if self._fits(column, m) and m.rule == "whole"]
+            more = (self._fitted(column, m) for m in self._matches(named, column, whole) if m.rule == "whole")
+            matches += [m for m in more if m is not None]
         if not matches:
             return None
         best = max(matches, key=lambda m: (m.score, m.parent.name.schema == named.name.schema, -len(m.parent.words), m.parent.name))
@@ -192,12 +201,17 @@ class _Finder:
         glued = len(stem) == 1 and len(named.bare) == 1 and any(n.startswith(stem[0]) for n in joined(named.bare))
         return same_words(stem, named.bare) or same_words(stem, named.words) or glued
 
-    def _fits(self, column: Column, match: Match) -> bool:
+    def _fitted(self, column: Column, match: Match) -> Match | None:
+        """The match by types: as it is where they are of one kind, faint where values of two kinds may be equal, None where they cannot."""
         key = match.parent.table.column(match.key)
         assert key is not None
-        left, right = column.key_class, key.key_class
-        both = {left, right}
-        return left == right or both <= {"integer", "decimal"} or both <= {"text", "char"}
+        both = {column.key_class, key.key_class}
+        if len(both) == 1 or both in ({"integer", "decimal"}, {"text", "char"}):
+            return match
+        if not comparable(column.key_class, key.key_class):
+            return None
+        why = f"{match.why}, but {column.source_type} is not {key.source_type}"
+        return replace(match, score=min(match.score - 0.5, LEAST - 0.01), why=why)
 
     def _matches(self, named: Named, column: Column, words: Words) -> list[Match]:
         stem, marker = without_marker(words)

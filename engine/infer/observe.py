@@ -14,7 +14,7 @@ from engine.duck import Connection
 from engine.graph import Edge
 from engine.infer import sql
 from engine.infer.evidence import ColumnFacts, Inclusion, weighed
-from engine.infer.find import infer
+from engine.infer.find import FAINT, infer
 from engine.infer.naming import Named, is_key_like, named_tables, presumed_key
 from engine.infer.vocabulary import NO_TABLE
 from engine.infer.words import shortens, words_of
@@ -145,7 +145,7 @@ def infer_on_data(schema: Schema, observed: ObservedTables, known: Iterable[Edge
     """The inferred edges, weighed by data, and those that data alone suggests (never sure enough to place rows by themselves)."""
     known = list(known)
     schema = with_found_keys(schema, observed)
-    named = infer(schema, known, tenant)
+    named = infer(schema, known, tenant, least=FAINT)
     observed.work.candidates += len(named)
     edges = [weighed(e, observed) for e in named]
     kept = [e for e in edges if e.confidence >= 0.5]

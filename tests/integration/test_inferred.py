@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pyarrow as pa
 import pytest
 
@@ -78,3 +79,21 @@ def test_a_declared_key_beside_a_weak_name_goes_on(tmp_path: Path) -> None:
     offer_tables(str(tmp_path), {"orgs": (ORGS, ()), "widgets": (widgets, [("org_id", "orgs")]), "things": (things, [("org_id", "orgs")])})
     workspace = workspace_of(tmp_path, "arrow", str(tmp_path))
     assert kinds(planned(installation_in(tmp_path / "home"), workspace))["things"] == "direct"
+
+
+def test_columns_of_two_types_whose_values_agree_are_asked_about(database: str, tmp_path: Path) -> None:
+    """A bigint key that another table keeps as text: the name is faint by its type, the values speak for it, a person decides."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "create table orgs (id bigint primary key); create table imports (id int primary key, org_id text); create table notes (id int primary key, org_id text);"
+            "insert into orgs select g * 7919 from generate_series(1, 300) g; insert into imports select g, (g * 7919)::text from generate_series(1, 300) g;"
+            "insert into notes select g, 'x' || g from generate_series(1, 300) g; analyze"
+        )
+    workspace = workspace_of(tmp_path, "postgres", database)
+    installation = installation_in(tmp_path / "home", builders=1)
+    with OpenSources(installation, workspace) as sources:
+        routing = plan_fresh(sources, workspace, None, look=True)[1]
+    by_name = {t.table: r for t, r in routing.routes.items()}
+    assert by_name["imports"].kind == "excluded"
+    assert "imports.org_id->orgs.id" in str(by_name["imports"].review)
+    assert (by_name["notes"].kind, by_name["notes"].review) == ("excluded", None)
