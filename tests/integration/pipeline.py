@@ -35,7 +35,8 @@ from extract.snapshot import Landing, land
 from extract.source import ReadRequest
 from slices.building import builders
 from slices.building.task import Built
-from slices.proving.rederive import Derived, Rederivation
+from slices.proving.derived import Derived
+from slices.proving.rederive import Rederivation
 from slices.refresh import Options, refresh
 from slices.reviewing import routings
 from slices.rule.judge import Judge, LandedFiles

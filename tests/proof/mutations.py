@@ -20,7 +20,7 @@ from engine import sql as quoting
 from extract import masks, snapshot
 from slices.building import build, builder
 from slices.building import sql as building
-from slices.rule import partition, sql
+from slices.rule import buckets, sql
 from slices.rule.judge import Judge
 from slices.rule.sql import Reason, State
 
@@ -213,7 +213,7 @@ MUTATIONS = [
     Mutation("everybody's rows are lost", text("shared_rows_in_order", ("WHERE", "WHERE false AND"))),
     Mutation("a filtered row is written", text("tenant_rows_in_order", (" AND NOT p.filtered", ""))),
     Mutation("rows are not in the order of tenants", replaced(sql, "tenant_rows_in_order", _without_order), words=""),
-    Mutation("the cut between buckets is a row late", replaced(partition, "_first_above", lambda real: lambda v, limit, start: min(real(v, limit, start) + 1, len(v))), words=""),
+    Mutation("the cut between buckets is a row late", replaced(buckets, "_first_above", lambda real: lambda v, limit, start: min(real(v, limit, start) + 1, len(v))), words=""),
     Mutation("the builder takes a row of the next tenant", both(ONE_BUCKET, replaced(builder, "_ranges", lambda real: lambda table: {t: (a, min(b + 1, table.num_rows)) for t, (a, b) in real(table).items()}))),
     Mutation("the builder loses a tenant's first row", replaced(builder, "_ranges", lambda real: lambda table: {t: (a + 1, b) for t, (a, b) in real(table).items()})),
     Mutation("the builder takes another tenant's rows", replaced(builder._BucketRows, "parts", _next_tenant)),
