@@ -18,15 +18,30 @@ if TYPE_CHECKING:
 _BATCH = 10_000
 
 
-def tenants(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
-    """The tenants of the workspace, their states and sizes."""
-    from api.control.tenants import tenant_facts
+def tenants(
+    action: Literal["list", "resume"] = "list",
+    tenant: str | None = None,
+    /,
+    *,
+    workspace: WorkspaceFiles = None,
+    home: HomeFolder = None,
+    json: AsJson = False,
+) -> int:
+    """The tenants of the workspace, their states and sizes; `resume TENANT` takes one back that was gone and whose key returned."""
+    from api.control.tenants import resume, tenant_facts
     from engine.catalog import versions
+    from engine.errors import ConfigurationError
     from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
     installation = open_place(where)
     row = workspace_row(installation, one_workspace(where))
+    if (action == "resume") != (tenant is not None):
+        raise ConfigurationError("resume takes one tenant.", hint="slicehouse tenants resume TENANT")
+    if tenant is not None:
+        resume(installation, row.id, tenant)
+        say(f"{tenant}: the next refresh builds it, if its key is in the source")
+        return 0
     with installation.catalog.read() as session:
         found = [
             tenant_facts(t, versions.version_of(session, t.version_id) if t.version_id else None)

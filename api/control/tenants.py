@@ -27,6 +27,24 @@ def require_tenant(installation: Installation, workspace_id: str, name: str) -> 
     return found
 
 
+def resume(installation: Installation, workspace_id: str, name: str) -> TenantRow:
+    """Takes a tenant back that was gone from its source: its keys answer again once a refresh has built it. Raises ConfigurationError.
+
+    A key that returns is not taken back by itself: whoever has it now may be somebody else.
+    """
+    tenant = require_tenant(installation, workspace_id, name)
+    try:
+        with installation.catalog.write() as session:
+            versions.resume_tenant(session, tenant.id)
+    except LookupError:
+        raise ConfigurationError(
+            f"The tenant {name!r} is {tenant.state}: only one that is gone is taken back.",
+            hint="slicehouse tenants lists them.",
+            code="not_gone",
+        ) from None
+    return tenant
+
+
 def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: TenantRow) -> tuple[SliceRef, VersionRow]:
     """The version that answers for a tenant. Raises Problem: suspended, gone, withheld, not ready."""
     if tenant.state == "suspended":

@@ -82,6 +82,14 @@ def find_tenant(session: Session, workspace_id: str, name: str) -> TenantRow | N
     return session.scalar(query.where(TenantRow.key == key))
 
 
+def resume_tenant(session: Session, tenant_id: str) -> None:
+    """Lets the next refresh build a tenant again that is gone from its source and came back. Raises LookupError where it is not gone."""
+    tenant = session.get(TenantRow, tenant_id)
+    if tenant is None or tenant.state != "gone":
+        raise LookupError(tenant_id)
+    tenant.state, tenant.gone_at = "building", None
+
+
 def version_of(session: Session, version_id: str) -> VersionRow | None:
     """A version by its id."""
     return session.get(VersionRow, version_id)
