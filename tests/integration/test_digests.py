@@ -1,86 +1,61 @@
-"""`tenants: {each: source}` and `tenants: single`: tables are whole, each source's in the slice of its tenant and in no other."""
+"""A file's digest is taken once while the file stays as it is, and anew when it does not."""
 
 from __future__ import annotations
 
+import os
+from hashlib import sha256
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from engine.errors import WorkspaceFileError
-from engine.schema import Table, TableName, UniqueKey
-from engine.workspace import Workspace
-from extract.memory import ArrowSource, arrow_columns, offer
-from slices.proving.audit import verify_published
-from slices.refresh import refresh
-from tests.integration.driving import accept, answering, installation_in
+from engine.errors import SliceUnusable
+from slices.publishing import whole
 
-PANEL = "version: 1\nslug: d\ntitle: D\npanels: {p: {title: P, sql: 'select count(*) as n from orders'}}\n"
+CONTENT = b"slice" * 1_000
 
 
-def offered(folder: Path, source: str, tables: dict[str, pa.Table]) -> str:
-    found = {Table(TableName(source, "public", n), arrow_columns(rows), (UniqueKey(("id",), True),)): rows for n, rows in tables.items()}
-    offer(f"{folder}/{source}", ArrowSource(source, found))
-    return f"{folder}/{source}"
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "sv.duckdb"
+    path.write_bytes(CONTENT)
+    return path
 
 
-def workspace_of(folder: Path, tenants: object, **more: object) -> Workspace:
-    (folder / "d.yaml").write_text(PANEL)
-    urls = {
-        "acme": offered(folder, "acme", {"orders": pa.table({"id": [1, 2], "note": ["canary-acme", "x"]}), "extra": pa.table({"id": [1]})}),
-        "bolt": offered(folder, "bolt", {"orders": pa.table({"id": [1], "amount": [7], "gone": [True]})}),
-    }
-    sources = {name: {"kind": "arrow", "url": url} for name, url in urls.items()}
-    facts = {"version": 1, "workspace": "agency", "sources": sources, "tenants": tenants, "dashboards": "d.yaml", "path": folder / "s.yaml"}
-    return Workspace.model_validate(facts | more)
+def check(path: Path) -> None:
+    whole.check_whole(path, len(CONTENT), sha256(CONTENT).hexdigest())
 
 
-def test_each_source_is_a_tenant(tmp_path: Path) -> None:
-    workspace = workspace_of(tmp_path, {"each": "source"})
-    installation = installation_in(tmp_path / "home", builders=1)
-    accept(installation, workspace)
-    assert refresh(installation, workspace).built == 2
-    found = answering(installation, workspace)
-    assert found["acme"].rows("select id, note from orders order by id") == [(1, "canary-acme"), (2, "x")]
-    assert found["acme"].rows("select count(*) from extra") == [(1,)]
-    assert found["bolt"].rows("select id, amount from orders") == [(1, 7)]
-    assert found["bolt"].rows("select table_name from duckdb_tables() where schema_name = 'main'") == [("orders",)]
-    assert [found[key].rows("from panel.d_p()") for key in ("acme", "bolt")] == [[(2,)], [(1,)]]
-    assert b"canary-acme" not in found["bolt"].bytes()
-    assert [line["result"] for line in verify_published(installation, workspace, None)] == ["whole", "whole"]
-    assert refresh(installation, workspace).unchanged == 2
+def test_digest_is_taken_once_for_a_file_that_stays(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Path] = []
+    real = whole.file_digest
+    monkeypatch.setattr(whole, "file_digest", lambda path: (taken.append(path), real(path))[1])
+    for _ in range(3):
+        check(file)
+    assert taken == [file]
+    os.utime(file)
+    check(file)
+    assert taken == [file, file]
 
 
-def test_a_source_that_is_taken_out_is_a_tenant_that_is_gone(tmp_path: Path) -> None:
-    installation = installation_in(tmp_path / "home", builders=1)
-    workspace = workspace_of(tmp_path, {"each": "source"})
-    accept(installation, workspace)
-    refresh(installation, workspace)
-    fewer = workspace.model_copy(update={"sources": {"bolt": workspace.sources["bolt"]}})
-    accept(installation, fewer)
-    from slices.refresh import Options
-
-    refresh(installation, fewer, Options(allow_shrink=True))
-    found = answering(installation, fewer)
-    assert (found["acme"].state, found["acme"].version, found["bolt"].state) == ("gone", None, "active")
-
-
-def test_a_single_tenant_has_everything(tmp_path: Path) -> None:
-    workspace = workspace_of(
-        tmp_path, "single", tables={"acme.public.orders": {"where": "note <> 'x'"}, "bolt.public.orders": {"soft_delete": "gone"}}
-    )
-    installation = installation_in(tmp_path / "home", builders=1)
-    accept(installation, workspace)
-    refresh(installation, workspace)
-    only = answering(installation, workspace)["agency"]
-    assert only.rows("select id from orders") == [(1,)]
-    assert only.rows("select count(*) from bolt.orders") == [(0,)]
-    assert [line["result"] for line in verify_published(installation, workspace, None)] == ["whole"]
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "another file under its name"])
+def test_change_after_the_first_look_is_seen_though_its_time_was_set_back(file: Path, in_place: bool) -> None:
+    check(file)
+    before = file.stat()
+    other = file if in_place else file.with_suffix(".other")
+    other.write_bytes(b"X" + CONTENT[1:])
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.rename(file)
+    with pytest.raises(SliceUnusable):
+        check(file)
+    file.write_bytes(CONTENT)
+    check(file)
 
 
-def test_what_needs_a_tenant_table_is_refused(tmp_path: Path) -> None:
-    workspace = workspace_of(tmp_path, {"each": "source"}, tables={"orders": {"shared": True}})
-    with pytest.raises(WorkspaceFileError, match="where a source is a tenant its tables are whole"):
-        accept(installation_in(tmp_path / "home", builders=1), workspace)
-    with pytest.raises(ValueError, match="names a table, or is"):
-        workspace_of(tmp_path, {"each": "source", "table": "orders"})
+def test_missing_or_longer_file_is_refused(file: Path) -> None:
+    check(file)
+    file.write_bytes(CONTENT + b"x")
+    with pytest.raises(SliceUnusable):
+        check(file)
+    file.unlink()
+    with pytest.raises(SliceUnusable):
+        check(file)

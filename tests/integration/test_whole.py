@@ -12,7 +12,7 @@ from engine.schema import Table, TableName, UniqueKey
 from engine.workspace import Workspace
 from extract.memory import ArrowSource, arrow_columns, offer
 from slices.proving.audit import verify_published
-from slices.refresh import refresh
+from slices.refresh import Options, refresh
 from tests.integration.driving import accept, answering, installation_in
 
 PANEL = "version: 1\nslug: d\ntitle: D\npanels: {p: {title: P, sql: 'select count(*) as n from orders'}}\n"
@@ -58,8 +58,6 @@ def test_a_source_that_is_taken_out_is_a_tenant_that_is_gone(tmp_path: Path) -> 
     refresh(installation, workspace)
     fewer = workspace.model_copy(update={"sources": {"bolt": workspace.sources["bolt"]}})
     accept(installation, fewer)
-    from slices.refresh import Options
-
     refresh(installation, fewer, Options(allow_shrink=True))
     found = answering(installation, fewer)
     assert (found["acme"].state, found["acme"].version, found["bolt"].state) == ("gone", None, "active")
