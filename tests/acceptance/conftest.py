@@ -1,12 +1,15 @@
-"""The installation that the tests of HTTP ask: built once a worker."""
+"""The installation that the tests of HTTP ask, built once a worker, and the browser that pages are opened in."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.acceptance.http_world import World, new_world
 
@@ -33,3 +36,14 @@ def make_world(http_shared: Path, tmp_path: Path) -> Iterator[Callable[..., Worl
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium here")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield launched
+        launched.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import psycopg
 import pytest
 from ruamel.yaml import YAML
@@ -214,15 +215,14 @@ CHART = {"version": 1, "slug": "d", "title": "D", "panels": {"p": {"title": "P",
 
 
 def test_schemas_are_draft_2020_12_and_say_what_the_models_say() -> None:
-    jsonschema = pytest.importorskip("jsonschema_rs")
     from engine.dashboards import Dashboard
     from engine.workspace import Workspace
 
     made = schemas()
     for schema in made.values():
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-        jsonschema.meta.validate(schema)
-    workspace, dashboard = (jsonschema.Draft202012Validator(made[n]) for n in ("workspace", "dashboard"))
+        jsonschema_rs.meta.validate(schema)
+    workspace, dashboard = (jsonschema_rs.Draft202012Validator(made[n]) for n in ("workspace", "dashboard"))
     for given in WORKSPACES:
         Workspace.model_validate(given)
         workspace.validate(given)
@@ -235,14 +235,13 @@ def test_schemas_are_draft_2020_12_and_say_what_the_models_say() -> None:
 
 @pytest.mark.parametrize("which", sorted(TENANTS))
 def test_the_schema_of_tenants_takes_what_the_model_takes(which: str) -> None:
-    jsonschema = pytest.importorskip("jsonschema_rs")
     from pydantic import ValidationError
 
     from engine.workspace import Workspace
 
     tenants, is_right = TENANTS[which]
     given = WORKSPACES[0] | {"tenants": tenants}
-    assert jsonschema.Draft202012Validator(schemas()["workspace"]).is_valid(given) == is_right
+    assert jsonschema_rs.Draft202012Validator(schemas()["workspace"]).is_valid(given) == is_right
     if is_right:
         Workspace.model_validate(given)
         return
@@ -251,10 +250,9 @@ def test_the_schema_of_tenants_takes_what_the_model_takes(which: str) -> None:
 
 
 def test_the_demo_and_a_lock_fit_their_schemas(database: str, tmp_path: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema_rs")
     made, yaml = schemas(), YAML(typ="safe")
     for file in sorted((Path(__file__).parents[2] / "api" / "demo" / "dashboards").glob("*.yaml")):
-        jsonschema.Draft202012Validator(made["dashboard"]).validate(yaml.load(file))
+        jsonschema_rs.Draft202012Validator(made["dashboard"]).validate(yaml.load(file))
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("create table orgs(id int primary key); create table notes(id int primary key, org int references orgs)")
         connection.execute("insert into orgs values (1)")
@@ -263,4 +261,4 @@ def test_the_demo_and_a_lock_fit_their_schemas(database: str, tmp_path: Path) ->
     for line in ("routes.lock", "slicehouse.yaml"):
         named = (tmp_path / line).read_text().split("$schema=", 1)[1].split()[0]
         schema = json.loads((tmp_path / named).read_text())
-        jsonschema.Draft202012Validator(schema).validate(yaml.load(tmp_path / line))
+        jsonschema_rs.Draft202012Validator(schema).validate(yaml.load(tmp_path / line))

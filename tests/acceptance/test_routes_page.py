@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from api.cli.main import main
 from api.control.keys import make_key
 from engine.settings import Settings
 from engine.workspace import read_workspace
 from slices.installation import open_installation
+from tests.acceptance.browsing import DESK, FAINT, PHONE, TOO_WIDE
 from tests.acceptance.page_world import start
 from tests.acceptance.review_world import offer, write
-from tests.acceptance.test_page import DESK, FAINT, PHONE, TOO_WIDE
 
 pytestmark = pytest.mark.acceptance
 
@@ -49,17 +47,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield Served(base, key, tenant, folder / "log")
     process.terminate()
     process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no chromium here")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 Open = Callable[..., Page]

@@ -494,9 +494,11 @@ def test_what_lies_beside_a_slice_closes_it(home: Path, installation: Installati
 
 def test_foreign_files_in_the_folders_are_swept_and_never_served(home: Path, installation: Installation) -> None:
     ref = ref_of(installation, home, "A")
-    (ref.path.parent / "sv_00000000000000000000000000.duckdb").write_bytes(ref.path.read_bytes())
-    (ref.path.parent / "sv_00000000000000000000000001.json").write_text("{}")
+    foreign = [ref.path.parent / "sv_00000000000000000000000000.duckdb", ref.path.parent / "sv_00000000000000000000000001.json"]
+    foreign[0].write_bytes(ref.path.read_bytes())
+    foreign[1].write_text("{}")
     again(installation, home, 2)
+    assert [f.name for f in foreign if f.exists()] == []
 
 
 def test_catalog_and_files_of_different_days_serve_nothing_wrong(
