@@ -1,10 +1,11 @@
 /** The page: takes the key out of the address, asks who it is, and shows what the address names. */
 import { Api } from "./js/api.js";
 import { DashboardView } from "./js/dashboard.js";
-import { el, errorBlock, icon } from "./js/dom.js";
+import { el, errorBlock } from "./js/dom.js";
 import { keyIn, keys, takeKey } from "./js/key.js";
 import { onThemeChange } from "./js/look.js";
 import { readParameters } from "./js/parameters.js";
+import { askForKey, showBar } from "./js/shell.js";
 import { TenantList } from "./js/tenants.js";
 
 const byId = (id) => document.getElementById(id);
@@ -38,7 +39,7 @@ async function start() {
   takeKey();
   reset();
   const key = keys.get();
-  if (!key) return askForKey();
+  if (!key) return keyWanted();
   page.api = new Api(key);
   byId("main").replaceChildren(el("p", { class: "page fine" }, "Loading…"));
   try {
@@ -64,43 +65,16 @@ function reset() {
 }
 
 function header() {
-  const workspace = page.me?.scope.workspace?.name || page.me?.scope.workspace?.slug;
-  const brand = el(
-    "a",
-    { class: "brand", href: "#/", title: workspace || null },
-    el("img", { src: "/static/favicon.svg", alt: "", width: "28", height: "28" }),
-    el("span", {}, workspace || "Slicehouse"),
-  );
-  const leave = el(
-    "button",
-    {
-      class: "quiet",
-      type: "button",
-      title: "Forget the key in this tab",
-      onclick: () => {
-        keys.drop();
-        history.replaceState(null, "", location.pathname);
-        start();
-      },
+  const { scope, permissions } = page.me || {};
+  const routes = scope?.type === "workspace" && permissions.includes("routes:view");
+  showBar(page.me, {
+    home: "#/",
+    links: routes ? [["Routes", "/console/routes"]] : [],
+    onleave: () => {
+      history.replaceState(null, "", location.pathname);
+      start();
     },
-    icon("leave"),
-    el("span", {}, "Sign out"),
-  );
-  byId("top").replaceChildren(
-    brand,
-    ...(page.me
-      ? [
-          el(
-            "div",
-            { class: "who" },
-            page.me.principal.label
-              ? el("span", { class: "fine", title: "The key's label" }, page.me.principal.label)
-              : null,
-            leave,
-          ),
-        ]
-      : []),
-  );
+  });
 }
 
 /** Deals with a key that is not accepted: the form, and why. */
@@ -108,11 +82,11 @@ function refused(problem) {
   if (problem.status !== 401 && !(problem.status === 403 && !page.me)) return false;
   keys.drop();
   reset();
-  askForKey(problem);
+  keyWanted(problem);
   return true;
 }
 
-function askForKey(problem = null) {
+function keyWanted(problem = null) {
   const why =
     problem &&
     (problem.status === 401
@@ -124,70 +98,12 @@ function askForKey(problem = null) {
           title: "This key lacks the right to see this",
           detail: problem.detail || "Ask for a key that may view dashboards.",
         });
-  const input = el("input", {
-    id: "key",
-    name: "key",
-    type: "password",
-    autocomplete: "off",
-    spellcheck: "false",
-    required: true,
-    placeholder: "shk_…",
-    "aria-describedby": "key-help key-error",
+  askForKey({
+    title: "Open your dashboards",
+    help: "Paste the access key you were given. It stays in this browser tab and is forgotten when you close it.",
+    why,
+    onkey: start,
   });
-  const error = el(
-    "div",
-    { id: "key-error", role: "alert" },
-    ...(why
-      ? [
-          el(
-            "div",
-            { class: "notice" },
-            icon("alert"),
-            el("div", {}, el("strong", {}, why.title), el("p", {}, why.detail)),
-          ),
-        ]
-      : []),
-  );
-  const submit = (event) => {
-    event.preventDefault();
-    const key = keyIn(input.value) || input.value.trim();
-    if (!/^[\x21-\x7e]+$/.test(key)) {
-      error.replaceChildren(
-        el(
-          "div",
-          { class: "notice" },
-          icon("alert"),
-          el(
-            "div",
-            {},
-            el("strong", {}, "This does not look like a key"),
-            el("p", {}, "A key is one word that begins with shk_."),
-          ),
-        ),
-      );
-      return input.focus();
-    }
-    keys.set(key);
-    start();
-  };
-  byId("main").replaceChildren(
-    el(
-      "form",
-      { class: "key-form", onsubmit: submit },
-      el("span", { class: "key-mark", "aria-hidden": "true" }, icon("key")),
-      el("h1", {}, "Open your dashboards"),
-      el(
-        "p",
-        { id: "key-help" },
-        "Paste the access key you were given. It stays in this browser tab and is forgotten when you close it.",
-      ),
-      error,
-      el("label", { for: "key" }, "Access key"),
-      input,
-      el("button", { class: "primary", type: "submit" }, "Continue"),
-    ),
-  );
-  input.focus();
 }
 
 async function showTenants() {
@@ -256,10 +172,6 @@ function showHome() {
   page.list.select(null);
 }
 
-byId("skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  byId("main").focus();
-});
 onThemeChange(() => page.view?.repaint());
 window.addEventListener("hashchange", () => (keyIn(location.hash) ? start() : render()));
 start();

@@ -6,6 +6,7 @@ import { keyIn, keys, takeKey } from "./js/key.js";
 import { Decisions } from "./js/routes/decisions.js";
 import { Drawing } from "./js/routes/drawing.js";
 import { Tables } from "./js/routes/tables.js";
+import { askForKey, showBar } from "./js/shell.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -13,7 +14,7 @@ async function start() {
   takeKey();
   header(null);
   const key = keys.get();
-  if (!key) return askForKey();
+  if (!key) return keyWanted();
   byId("main").replaceChildren(el("p", { class: "page fine" }, "Loading…"));
   const api = new Api(key);
   try {
@@ -25,7 +26,7 @@ async function start() {
   } catch (problem) {
     if (problem.status === 401) {
       keys.drop();
-      return askForKey("This key is not accepted. It may be mistyped, expired or revoked.");
+      return keyWanted("It may be mistyped, expired or revoked. Paste another one.");
     }
     byId("main").replaceChildren(el("div", { class: "page" }, errorBlock(problem, start)));
   }
@@ -103,74 +104,17 @@ function nothing() {
 }
 
 function header(me) {
-  const leave = el(
-    "button",
-    {
-      class: "quiet",
-      type: "button",
-      title: "Forget the key in this tab",
-      onclick: () => {
-        keys.drop();
-        start();
-      },
-    },
-    icon("leave"),
-    el("span", {}, "Sign out"),
-  );
-  byId("top").replaceChildren(
-    el(
-      "a",
-      { class: "brand", href: "/" },
-      el("img", { src: "/static/favicon.svg", alt: "", width: "28", height: "28" }),
-      el("span", {}, me?.scope.workspace?.name || "Slicehouse"),
-    ),
-    ...(me
-      ? [
-          el(
-            "div",
-            { class: "who" },
-            me.principal.label ? el("span", { class: "fine", title: "The key's label" }, me.principal.label) : null,
-            leave,
-          ),
-        ]
-      : []),
-  );
+  showBar(me, { home: "/", links: me?.scope.type === "workspace" ? [["Tenants", "/"]] : [], onleave: start });
 }
 
-function askForKey(why = "") {
-  const input = el("input", {
-    id: "key",
-    type: "password",
-    autocomplete: "off",
-    spellcheck: "false",
-    required: true,
-    placeholder: "shk_…",
-    "aria-describedby": "key-help key-error",
+function keyWanted(detail = null) {
+  askForKey({
+    title: "See the routes",
+    help: "Paste a key of the workspace with routes:view. It stays in this browser tab.",
+    why: detail && { title: "This key is not accepted", detail },
+    onkey: start,
   });
-  const submit = (event) => {
-    event.preventDefault();
-    keys.set(keyIn(input.value) || input.value.trim());
-    start();
-  };
-  byId("main").replaceChildren(
-    el(
-      "form",
-      { class: "key-form", onsubmit: submit },
-      el("span", { class: "key-mark", "aria-hidden": "true" }, icon("key")),
-      el("h1", {}, "See the routes"),
-      el("p", { id: "key-help" }, "Paste a key of the workspace with routes:view. It stays in this browser tab."),
-      el("div", { id: "key-error", role: "alert" }, why ? el("div", { class: "notice" }, icon("alert"), why) : null),
-      el("label", { for: "key" }, "Access key"),
-      input,
-      el("button", { class: "primary", type: "submit" }, "Continue"),
-    ),
-  );
-  input.focus();
 }
 
-byId("skip").addEventListener("click", (event) => {
-  event.preventDefault();
-  byId("main").focus();
-});
 window.addEventListener("hashchange", () => keyIn(location.hash) && start());
 start();

@@ -91,6 +91,28 @@ def test_page_shows_decisions_drawing_and_tables(open_page: Open) -> None:
     expect(page.locator(".route-item")).to_have_count(7)
 
 
+def test_tenants_and_routes_lead_to_one_another_and_a_tenants_key_sees_no_way(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.get_by_role("link", name="Tenants", exact=True).click()
+    page.get_by_role("link", name="Routes", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Routes of Review & Co")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{served.base}/#key={served.tenant_key}")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("link", name="Routes", exact=True)).to_have_count(0)
+
+
+def test_what_is_no_key_is_said_at_once(open_page: Open, served: Served) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("Access key").fill("clé d’accès")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").first).to_contain_text("This does not look like a key")
+    page.get_by_label("Access key").fill(served.key)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Routes of Review & Co")
+
+
 def test_a_line_is_copied(open_page: Open) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
