@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import logging
-import signal
+import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+from api.ending import on_ending
 from engine.catalog import runs, workspaces
 from engine.errors import SlicehouseError
 from engine.settings import Settings
 from engine.workspace import Workspace, read_workspace
 from extract.schedule import Schedule
 from slices.installation import Installation, open_installation
-from slices.locking import exclusive, is_held
+from slices.locking import is_held, one_scheduler
 from slices.reviewing.routings import workspace_row
 
 log = logging.getLogger("slicehouse.scheduler")
 
 
 def main() -> int:
-    """Runs until it is told to end."""
+    """Runs until it is told to end, or whoever started it is gone. Raises Busy where another scheduler runs."""
+    parent = os.getppid()
     installation = open_installation(Settings(), migrate=False)
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    signal.signal(signal.SIGINT, lambda *_: ended.set())
-    with exclusive(installation.home.path / "scheduler.lock"):
+    on_ending(lambda *_: ended.set())
+    with one_scheduler(installation.home):
         schedule = Schedule()
         for file in sys.argv[1:]:
             _add(installation, schedule, read_workspace(Path(file)))
         schedule.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
-        while not ended.wait(0.5):
+        while not ended.wait(0.5) and os.getppid() == parent:
             _start_queued(installation, children)
         schedule.stop()
         for child in children.values():
@@ -94,4 +95,8 @@ def _readable(installation: Installation, run_id: str, path: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except SlicehouseError as problem:
+        print(f"slicehouse: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_status)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from api.ending import on_ending
 from api.serving.metrics import FOLDER
 from engine.errors import WorkFailed
+from slices.layout import Home
+from slices.locking import one_scheduler
 
 # Seconds that open answers, streams among them, have when a worker is told to end.
 _GRACE = 5
@@ -66,15 +68,17 @@ def server_command(host: str, port: int, workers: int) -> list[str]:
 
 
 def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, workers: int, scheduler: bool) -> None:
-    """Runs API and scheduler until SIGINT or SIGTERM. Raises WorkFailed."""
+    """Runs API and scheduler until it is told to end. Raises Busy where a scheduler runs on that home, WorkFailed."""
+    if scheduler:
+        with one_scheduler(Home(home)):
+            pass
     figures = tempfile.mkdtemp(prefix="slicehouse-metrics-")
     environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve()), FOLDER: figures}
     children = [_Child("API", server_command(host, port, workers), environment)]
     if scheduler:
         children.append(_Child("scheduler", [sys.executable, "-m", "api.scheduler", *(str(f.resolve()) for f in files)], environment))
     ended = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: ended.set())
+    on_ending(lambda *_: ended.set())
     try:
         while True:
             for child in children:

@@ -3,6 +3,7 @@
 home/
   catalog.sqlite              the catalog
   secret                      the installation's own key (0600)
+  scheduler.lock              one scheduler at a time
   postgres/ …                 the demo's server, where it runs
   workspaces/ws_…/
     refresh.lock              one refresh at a time
@@ -37,6 +38,11 @@ class Home:
     def secret(self) -> Path:
         """The installation's key: 32 random bytes, readable by its owner alone."""
         return self.path / "secret"
+
+    @property
+    def scheduler_lock(self) -> Path:
+        """Held while a scheduler fires this installation's schedules."""
+        return self.path / "scheduler.lock"
 
     def workspace(self, workspace: str) -> WorkspaceFolder:
         """The folder of a workspace; `workspace` is its ws_… id."""

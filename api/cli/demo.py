@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from api.cli.common import Lines, Place, open_place, say
+from api.ending import on_ending
 
 if TYPE_CHECKING:
     from engine.workspace import Workspace
@@ -61,12 +62,11 @@ def demo(
 
 
 class _Signals:
-    """SIGINT and SIGTERM as KeyboardInterrupt, once: a second one must not cut the ending short, nor any while they are held."""
+    """What ends a process as KeyboardInterrupt, once: a second one must not cut the ending short, nor any while they are held."""
 
     def __init__(self) -> None:
         self._held = self._asked = False
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._come)
+        on_ending(self._come)
 
     def _come(self, *_: object) -> None:
         self._asked = True

@@ -106,11 +106,17 @@ def test_second_run_begins_with_what_is_there_and_down_ends_it(again: RunningDem
 
 @pytest.mark.parametrize(
     ("moment", "name"),
-    [("starting PostgreSQL", signal.SIGTERM), ("extract", signal.SIGINT), ("extract", signal.SIGTERM), (READY, signal.SIGTERM)],
+    [
+        ("starting PostgreSQL", signal.SIGTERM),
+        ("extract", signal.SIGINT),
+        ("extract", signal.SIGTERM),
+        (READY, signal.SIGTERM),
+        (READY, signal.SIGHUP),
+    ],
 )
 def test_a_signal_leaves_no_process(again: RunningDemo, moment: str, name: signal.Signals) -> None:
     again.wait_for(moment)
-    again.end(name, group=name == signal.SIGINT)
+    again.end(name, group=name != signal.SIGTERM)
     assert left_behind(again) == []
 
 

@@ -625,6 +625,34 @@ def test_killed_api_is_started_again(stage: Stage) -> None:
         httpx.get(f"http://127.0.0.1:{port}/healthz")
 
 
+def test_one_scheduler_a_home_and_none_that_outlives_its_supervisor(stage: Stage) -> None:
+    command = [str(Path(sys.executable).with_name("slicehouse")), "serve", "-w", str(stage.workspace.path), "--home", str(stage.home)]
+    lock = stage.home / "scheduler.lock"
+    with subprocess.Popen([*command, "--port", str(free_port())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as supervisor:
+        children: list[int] = []
+        try:
+            within(30, lambda: is_held(lock))
+            children = children_of(supervisor.pid)
+            second = subprocess.run([*command, "--port", str(free_port())], capture_output=True, text=True, check=False, timeout=60)
+            assert (second.returncode, "Traceback" in second.stderr) == (1, False)
+            assert "A server runs on this home already." in second.stderr
+            supervisor.kill()
+            supervisor.wait(30)
+            within(30, lambda: not is_held(lock))
+        finally:
+            supervisor.kill()
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def children_of(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
