@@ -83,7 +83,7 @@ class Outcome:
     """What becomes of every row; rows are sorted indexes, and every written table is named, also where it has none.
 
     `slices`: tenant key (text) to table to rows; a filtered tenant has none. `quarantine`, `filtered`: written tables.
-    `unreferenced`: the rows of `shared: referenced` tables that no slice's row points at.
+    `unreferenced`: the rows of `shared: referenced` tables that neither a slice's row nor everybody's row points at.
     `excluded`: the tables that are in no slice, bridges included. `reasons`: why each row of `quarantine` is there.
     """
 
@@ -103,14 +103,15 @@ def outcome(case: Case) -> Outcome:
     gone = filtered_rows(case, routes, places)
     written = sorted(routes.written)
     quarantine = {t: [i for i, p in enumerate(places[t]) if p.reason] for t in written}
-    slices = {key: _whole_slice(case, routes, places, gone, key) for key in _tenants(case, gone)}
+    slices = {key: _whole_slice(case, routes, places, gone, _and_below(case, gone, key)) for key in _tenants(case, gone)}
+    everybodys = _whole_slice(case, routes, places, gone, set())  # it is everybody's also where nobody has a slice
     return Outcome(
         slices=slices,
         quarantine=quarantine,
         filtered={t: [i for i in range(len(places[t])) if (t, i) in gone] for t in written},
         excluded=set(routes.excluded),
         reasons={t: {i: places[t][i].reason for i in rows} for t, rows in quarantine.items()},
-        unreferenced={t: _unreferenced(case, gone, slices, t) for t in sorted(case.referenced & routes.written)},
+        unreferenced={t: _unreferenced(case, gone, [*slices.values(), everybodys], t) for t in sorted(case.referenced & routes.written)},
     )
 
 
@@ -393,10 +394,9 @@ def _tenants(case: Case, gone: set[tuple[str, int]]) -> list[str]:
 
 
 def _whole_slice(
-    case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], tenant: str
+    case: Case, routes: Routing, places: dict[str, list[Place]], gone: set[tuple[str, int]], tenants: set[str]
 ) -> dict[str, list[int]]:
-    """All tables of one tenant's slice: its own rows and its descendants', then what they point at."""
-    tenants = {tenant, *(t for t in _tenants(case, gone) if tenant in ancestors(case, gone, t))}
+    """All tables of the slice of these tenants: their rows and everybody's, then what they point at."""
     found = {t: _slice(case, routes, places, gone, t, tenants) for t in sorted(routes.written)}
     referenced = case.referenced & routes.written
     found |= {t: [] for t in referenced}
@@ -405,6 +405,11 @@ def _whole_slice(
         if grown == found:
             return found
         found = grown
+
+
+def _and_below(case: Case, gone: set[tuple[str, int]], tenant: str) -> set[str]:
+    """A tenant and its descendants."""
+    return {tenant, *(t for t in _tenants(case, gone) if tenant in ancestors(case, gone, t))}
 
 
 def _slice(
@@ -460,6 +465,6 @@ def _is_blanked(case: Case, edge: Edge) -> bool:
     return any(c in case.hides.get(table, ()) for table, columns in ends for c in columns)
 
 
-def _unreferenced(case: Case, gone: set[tuple[str, int]], slices: dict[str, dict[str, list[int]]], table: str) -> list[int]:
-    sliced = {i for rows in slices.values() for i in rows[table]}
+def _unreferenced(case: Case, gone: set[tuple[str, int]], slices: list[dict[str, list[int]]], table: str) -> list[int]:
+    sliced = {i for rows in slices for i in rows[table]}
     return [i for i in range(len(case.table(table).rows)) if i not in sliced and (table, i) not in gone]
