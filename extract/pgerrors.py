@@ -62,6 +62,12 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
             hint="postgresql://user:password@host:5432/database, special characters percent-encoded.",
             code="source_url",
         )
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and (refused := _refusal(text)):
+        return SourceError(
+            f"Source {source}: the server refused the connection: {refused}.",
+            hint="Check the role, the database and the server's pg_hba.conf; slicehouse doctor tries every source.",
+            code="source_unreachable",
+        )
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return SourceError(
             f"Source {source}: the server cannot be reached or broke off{of_table}: {_reason(text)}.",
@@ -71,6 +77,12 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
     return SourceError(
         f"Source {source}: the server reported {error.sqlstate or 'an error'}{of_table}: {_reason(text)}.", code="source_failed"
     )
+
+
+def _refusal(text: str) -> str | None:
+    """Why a server that was reached let nobody in, without the names that it quotes; None where it did not say."""
+    found = re.search(r"FATAL:\s+(.+)", text)
+    return re.sub(r'\s*"[^"]*"', "", found[1]).strip().rstrip(".") or None if found else None
 
 
 def _reason(text: str) -> str:

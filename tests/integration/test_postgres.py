@@ -327,6 +327,16 @@ def test_server_that_is_down_is_told(installation: Installation, tmp_path: Path,
     assert "s3cretword" not in str(error)
 
 
+def test_server_that_lets_nobody_in_is_told_with_its_reason(database: str, installation: Installation, tmp_path: Path) -> None:
+    error = refused(installation, reading(tmp_path, uri_for(database, user="no_such_role", password="s3cretword")))
+    assert error.message == "Source app: the server refused the connection: role does not exist."
+    run(database, "drop role if exists shut_out", "create role shut_out nologin")
+    error = refused(installation, reading(tmp_path, uri_for(database, user="shut_out", password="s3cretword")))
+    assert error.message == "Source app: the server refused the connection: role is not permitted to log in."
+    assert "shut_out" not in str(error)
+    run(database, "drop role shut_out")
+
+
 def test_missing_database_is_told(database: str, installation: Installation, tmp_path: Path) -> None:
     assert refused(installation, reading(tmp_path, uri_for(database, dbname="no_such_database"))).code == "source_database"
 
