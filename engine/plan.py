@@ -40,6 +40,7 @@ class _Planner:
         self._guards: dict[TableName, list[Guard]] = {}
 
     def routing(self) -> Routing:
+        """The routing of all tables, by what the file says, what the source declares, and what was found; raises what `_finish` collected."""
         if self.workspace.tenants.is_whole:
             return self._whole()
         tenant = self._tenant()

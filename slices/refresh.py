@@ -165,6 +165,7 @@ class _Refresh:
             )
 
     def run(self) -> Result:
+        """Extract, partition, sort, build, verify, publish; what fails on the way leaves the last good slices as they are."""
         self.dashboards = read_dashboards(self.workspace)
         self._take_routing()
         self.folder.mkdir(parents=True)
@@ -373,6 +374,30 @@ class _Refresh:
         verdicts: Mapping[TableName, Verdicts],
         snapshots: Sequence[Snapshot],
     ) -> None:
+        decision = self._decide(partition, plan, proven, snapshots)
+        self._count(plan, decision, verdicts)
+        with self.installation.catalog.write() as session:
+            runs.add_verdicts(session, self.run_id, {str(t): _verdict_facts(v, self._copies(t, v, plan)) for t, v in verdicts.items()})
+        if decision.failed and not proven and not decision.unchanged and not plan.current:
+            raise WorkFailed(
+                f"No slice could be built: {next(iter(self.result.reasons.values()))}",
+                hint="slicehouse status shows the run.",
+                code="build",
+            )
+        totals = {k: v for k, v in asdict(self.result).items() if k not in ("run", "notes")}
+        publish(
+            self.installation,
+            self.row.id,
+            self.run_id,
+            decision,
+            [s.id for s in snapshots],
+            self.as_of,
+            totals,
+            self.workspace.tenants.gone_after,
+        )
+
+    def _decide(self, partition: Partition, plan: BuildPlan, proven: list[Verified], snapshots: Sequence[Snapshot]) -> Decision:
+        """What becomes of every tenant and every version that could still answer."""
         decision = Decision(verified=proven, unchanged=[plan.tenant_of[n].id for n in plan.unchanged], gone=plan.gone)
         suspects = [
             v
@@ -397,26 +422,7 @@ class _Refresh:
         done = {v.tenant for v in proven}
         decision.failed = [plan.tenant_of[n].id for n in plan.build if plan.tenant_of[n].id not in done]
         decision.withheld = [t for t in decision.failed if plan.current.get(t) in decision.tainted]
-        self._count(plan, decision, verdicts)
-        with self.installation.catalog.write() as session:
-            runs.add_verdicts(session, self.run_id, {str(t): _verdict_facts(v, self._copies(t, v, plan)) for t, v in verdicts.items()})
-        if decision.failed and not proven and not decision.unchanged and not plan.current:
-            raise WorkFailed(
-                f"No slice could be built: {next(iter(self.result.reasons.values()))}",
-                hint="slicehouse status shows the run.",
-                code="build",
-            )
-        totals = {k: v for k, v in asdict(self.result).items() if k not in ("run", "notes")}
-        publish(
-            self.installation,
-            self.row.id,
-            self.run_id,
-            decision,
-            [s.id for s in snapshots],
-            self.as_of,
-            totals,
-            self.workspace.tenants.gone_after,
-        )
+        return decision
 
     def _count(self, plan: BuildPlan, decision: Decision, verdicts: Mapping[TableName, Verdicts]) -> None:
         result = self.result

@@ -52,6 +52,8 @@ def tenants(
         print_json(found)
     else:
         print_table(("key", "name", "state", "rows", "bytes", "as_of", "id"), found)
+        if not found:
+            say("No tenants yet: slicehouse refresh makes them.")
     return 0
 
 

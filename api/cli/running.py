@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -21,6 +22,9 @@ from api.cli.common import (
     say,
     workspaces,
 )
+
+SHOWN = 5
+"""How many tenants that failed are named one by one."""
 
 
 def refresh(
@@ -47,8 +51,7 @@ def refresh(
             f"{item.workspace}: {done.built} {'tenant' if done.built == 1 else 'tenants'} built, {done.unchanged} unchanged, {done.failed} failed, {done.withheld} withheld, "
             f"{done.gone} gone, {done.quarantined} rows in quarantine (run {done.run}): slicehouse status"
         )
-        for name, why in list(done.reasons.items())[:5]:
-            say(f"  {name}: {why}")
+        _say_reasons(done.reasons)
     if json:
         print_json([asdict(r) for r in results] if len(results) > 1 else asdict(results[0]))
     return 1 if any(r.failed for r in results) else 0
@@ -68,7 +71,29 @@ def status(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: A
         tenants = ", ".join(f"{number} {state}" for state, number in one["tenants"].items()) or "none"
         say(f"{one['workspace']}: routing {one['routing'] or 'not accepted'}; tenants: {tenants}; as of {one['as_of'] or '-'}")
         print_table(("run", "state", "trigger", "requested_at", "seconds", "error"), one["runs"])
+        if one["runs"]:
+            _newest_run(one["runs"][0])
     return 0
+
+
+def _newest_run(run: dict[str, Any]) -> None:
+    """Its stages, why it ended, and which tenants it could not build or withholds."""
+    if run["stages"]:
+        print_table(("name", "rows", "seconds", "cpu_seconds", "peak_mb"), run["stages"], title=f"the stages of {run['run']}")
+    totals = run["totals"] or {}
+    if run["message"]:
+        say(f"{run['run']}: {run['message']}")
+    if totals.get("withheld"):
+        say(f"{run['run']}: {totals['withheld']:,} tenants are withheld: their last slice holds rows that are no longer theirs.")
+    _say_reasons(totals.get("reasons") or {})
+
+
+def _say_reasons(reasons: Mapping[str, str]) -> None:
+    """Why tenants have no new slice, the first few."""
+    for tenant, why in list(reasons.items())[:SHOWN]:
+        say(f"  {tenant}: {why}")
+    if len(reasons) > SHOWN:
+        say(f"  and {len(reasons) - SHOWN:,} more: --json names each")
 
 
 def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:

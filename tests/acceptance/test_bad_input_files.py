@@ -252,14 +252,19 @@ def test_row_security_switched_on_after_accept_stops_and_the_last_slices_answer(
     run(database, *BASE, *NOTES, "grant select on all tables in schema public to only_reads")
     desk.reading(uri_for(database, user="only_reads"))
     assert desk.run("routes", "--accept").status == 0
+    assert desk.run("tenants").err == "No tenants yet: slicehouse refresh makes them.\n"
     assert desk.run("refresh").status == 0
+    assert "name\trows\tseconds\tcpu_seconds\tpeak_mb\nextract\t4\t" in desk.run("status").out
     run(database, "alter table notes enable row level security", "create policy p on notes using (org_id = 2)")
     told = desk.run("refresh")
     assert told.status == 1
     assert "Source app: row security on notes would remove rows in silence, so nothing was read." in told.err
     assert "BYPASSRLS" in told.err
     assert answers(desk) == ["id\torg_id\tbody", "1\t1\tof 1"]
-    assert "source_row_security" in desk.run("status").out
+    told = desk.run("status")
+    assert "source_row_security" in told.out
+    assert "peak_mb" not in told.out, "it did not come through one stage"
+    assert "Source app: row security on notes would remove rows in silence, so nothing was read." in told.err
 
 
 @pytest.mark.parametrize(
