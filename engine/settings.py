@@ -14,6 +14,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SLICEHOUSE_", extra="ignore")
 
     home: Path = Path(".slicehouse")
+    catalog: str | None = Field(
+        default=None, description="PostgreSQL's URI of the catalog; without one it is a SQLite file in the home folder"
+    )
     threads: int = Field(default=2, ge=1, description="threads of the partitioning engine")
     memory_limit: str = Field(default="1GB", description="of the partitioning engine; it spills beyond")
     builders: int = Field(default=2, ge=1, description="builder processes of one refresh")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from engine.catalog import Catalog, open_catalog
+from engine.catalog import Catalog, is_filled, open_catalog
 from engine.clock import Clock, Failpoint, failpoint_from_environment, utc_now
 from engine.errors import StorageError
 from engine.settings import Settings
@@ -37,8 +37,9 @@ def open_installation(settings: Settings, *, migrate: bool = True) -> Installati
     home = Home(settings.home.resolve())
     try:
         home.path.mkdir(parents=True, exist_ok=True)
-        secret = _secret(home.secret, is_new=not home.catalog.exists())
-        return Installation(settings, home, open_catalog(home.catalog, migrate=migrate), secret)
+        is_used = home.catalog.exists() if settings.catalog is None else is_filled(settings.catalog)
+        secret = _secret(home.secret, is_new=not is_used)
+        return Installation(settings, home, open_catalog(settings.catalog or home.catalog, migrate=migrate), secret)
     except OSError as error:
         raise StorageError(
             f"The home folder {home.path} cannot be used: {os.strerror(error.errno or 0)}.", hint="--home DIR names another."
@@ -65,8 +66,10 @@ def _secret(path: Path, *, is_new: bool) -> bytes:
         finally:
             part.unlink()
     secret = path.read_bytes()
-    if len(secret) < 32:
+    if len(secret) < 32 or len(set(secret)) < 12:  # 32 random bytes have 30 different ones; a line typed by hand may have few
         raise StorageError(
-            "The installation's secret is too short.", hint=f"Restore {path.name} in the home folder from a backup.", code="secret"
+            "The installation's secret is too short, or none that was drawn by lot.",
+            hint=f"Restore {path.name} in the home folder from a backup.",
+            code="secret",
         )
     return secret

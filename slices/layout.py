@@ -1,7 +1,7 @@
 """The only place that knows paths and names of files. Names are made from our own ids alone, never from a tenant's key.
 
 home/
-  catalog.sqlite              the catalog
+  catalog.sqlite              the catalog, unless SLICEHOUSE_CATALOG names a PostgreSQL database
   secret                      the installation's own key (0600)
   scheduler.lock              one scheduler at a time
   postgres/ …                 the demo's server, where it runs

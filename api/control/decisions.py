@@ -1,12 +1,11 @@
 """What the catalog said of a caller, remembered for as long as nobody writes to the catalog.
 
-SQLite's `PRAGMA data_version` changes with every commit of another connection, so a revoked key, a suspended tenant and a new
-publication are seen by the very next request, at the cost of microseconds. What depends on time carries its own end.
+A revoked key, a suspended tenant and a new publication are seen by the next request (`engine.catalog.changes`). What depends on time
+carries its own end.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Hashable
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 from api.control.access import Principal, authenticate
 from api.control.uses import Uses
+from engine.catalog.changes import Changes
 from engine.catalog.keys import USED_EVERY, ends_at
 from slices.installation import Installation
 
@@ -26,12 +26,10 @@ class Decisions:
 
     def __init__(self, installation: Installation, most: int = 4_096) -> None:
         self._installation, self._most = installation, most
-        engine = installation.catalog.engine
-        # Its own connection: it never writes, so it sees the commits of all others. Another kind of catalog has no such number.
-        self._watch = sqlite3.connect(str(engine.url.database), check_same_thread=False) if engine.dialect.name == "sqlite" else None
+        self._changes = Changes(installation.catalog)
         self.uses = Uses(installation)
         self._lock = threading.Lock()
-        self._version = -1
+        self._version: int | None = None
         self._kept: dict[Hashable, tuple[datetime | None, Any]] = {}
 
     def once(self, key: Hashable, decide: Callable[[], tuple[V, datetime | None]]) -> V:
@@ -62,10 +60,8 @@ class Decisions:
 
     def _now(self) -> int | None:
         """The catalog's version; a new one forgets everything. A full memory starts anew as well."""
-        if self._watch is None:
-            return None
+        version = self._changes.number()
         with self._lock:
-            ((version,),) = self._watch.execute("PRAGMA data_version").fetchall()
             if version != self._version or len(self._kept) >= self._most:
                 self._version, self._kept = version, {}
-            return int(version)
+            return version

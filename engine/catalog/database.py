@@ -10,11 +10,22 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import OperationalError as DatabaseIsAway
 from sqlalchemy.orm import Session, sessionmaker
 
 from engine.errors import StorageError
+
+CHANNEL = "slicehouse_catalog"
+"""What PostgreSQL's LISTEN hears at each commit."""
+_LOCK = text("SELECT pg_advisory_xact_lock(8321)")
+_TELL = text(f"NOTIFY {CHANNEL}")
+_HINTS = {
+    "sqlite": "slicehouse doctor; the home folder must be writable.",
+    "postgresql": "SLICEHOUSE_CATALOG is postgresql://user:password@host:5432/database; the server must answer, the role may make tables.",
+}
 
 
 class Catalog:
@@ -28,6 +39,8 @@ class Catalog:
     def read(self) -> Iterator[Session]:
         """A session that is rolled back at the end."""
         with self._sessions() as session:
+            if self.engine.dialect.name == "postgresql":
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager
@@ -37,41 +50,74 @@ class Catalog:
             with self._sessions.begin() as session:
                 session.connection(execution_options={"slicehouse_write": True})
                 yield session
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.OperationalError):
-                raise StorageError(
-                    "The catalog cannot be written.", hint="Free space in the home folder; end what holds its lock.", code="catalog"
-                ) from error
-            raise
+        except DatabaseIsAway as error:
+            raise StorageError(
+                "The catalog cannot be written.", hint="Free space for it; end what holds its lock; its server must answer.", code="catalog"
+            ) from error
 
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
 
 
-def open_catalog(path: Path, *, migrate: bool = True) -> Catalog:
-    """The SQLite catalog at `path`, made and migrated where needed. Raises StorageError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}")
-    _prepare_sqlite(engine)
+def open_catalog(where: Path | str, *, migrate: bool = True) -> Catalog:
+    """The catalog, made and migrated where needed: a SQLite file by its path, or PostgreSQL by its URI. Raises StorageError."""
+    engine = _sqlite(where) if isinstance(where, Path) else _postgres(where)
     try:
         if migrate:
             migrate_catalog(engine)
     except DBAPIError as error:
-        raise StorageError(
-            "The catalog cannot be opened.", hint="slicehouse doctor; the home folder must be writable.", code="catalog"
-        ) from error
+        raise StorageError("The catalog cannot be opened.", hint=_HINTS[engine.dialect.name], code="catalog") from error
     return Catalog(engine)
 
 
+def is_filled(url: str) -> bool:
+    """Whether a PostgreSQL catalog has been used by an installation. Raises StorageError."""
+    engine = _postgres(url)
+    try:
+        return inspect(engine).has_table("workspaces")
+    except DBAPIError as error:
+        raise StorageError("The catalog cannot be opened.", hint=_HINTS["postgresql"], code="catalog") from error
+    finally:
+        engine.dispose()
+
+
 def migrate_catalog(engine: Engine, revision: str = "head") -> None:
-    """Brings the catalog's tables to that revision."""
+    """Brings the catalog's tables to that revision, up or down; whoever else migrates waits."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(_LOCK)
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        current = MigrationContext.configure(connection).get_current_revision()
+        is_back = revision != "head" and current is not None and revision < current
+        (command.downgrade if is_back else command.upgrade)(config, revision)
         connection.commit()
+
+
+def _postgres(url: str) -> Engine:
+    """One writer at a time, as SQLite has it: numbers are counted on without a gap, and each commit tells all that watch."""
+    try:
+        engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    except ArgumentError:
+        raise StorageError("The catalog's address is no URI.", hint=_HINTS["postgresql"], code="catalog") from None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        if connection.get_execution_options().get("slicehouse_write"):
+            connection.execute(_LOCK)
+            connection.execute(_TELL)
+
+    return engine
+
+
+def _sqlite(path: Path) -> Engine:
+    """A file with WAL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}")
+    _prepare_sqlite(engine)
+    return engine
 
 
 def _prepare_sqlite(engine: Engine) -> None:
