@@ -15,10 +15,9 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from engine.errors import ReviewRequired, WorkspaceFileError
-from tests.integration.pipeline import Verdicts, both_verdicts, foreseen, landed, one_builder, published
+from engine.errors import WorkspaceFileError
+from tests.integration.pipeline import Verdicts, both_verdicts, landed, one_builder, refreshes
 from tests.rowrule.case import Case
-from tests.rowrule.moves import later
 from tests.rowrule.oracle import outcome
 from tests.rowrule.strategies import cases
 
@@ -61,16 +60,10 @@ class Fuzz:
         return False
 
     def _files(self, case: Case) -> None:
-        random_ = random.Random(repr(case))
         with tempfile.TemporaryDirectory() as name:
-            for step in range(3):
-                try:
-                    there = published(case, Path(name), first=step == 0)
-                except ReviewRequired:
-                    there = published(case, Path(name), first=True)
-                assert there == foreseen(case), case
+            for now, there, wanted in refreshes(case, Path(name)):
+                assert there == wanted, now
                 self.published += 1
-                case = later(case, random_)
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from engine import duck
 from engine import sql as quoting
 from engine.catalog import runs
+from engine.errors import ReviewRequired
 from engine.lock import routing_of
 from engine.names import SliceName
 from engine.plan import plan_routing
@@ -44,6 +45,7 @@ from slices.rule.partition import Partition
 from slices.rule.sql import State
 from tests.integration.driving import Answering, accept, answering, installation_in, workspace_of
 from tests.rowrule.case import CHAR, SCALE, Case, ColumnType, Edge, Polymorphic, Table
+from tests.rowrule.moves import later
 from tests.rowrule.oracle import outcome
 
 ARROW = {
@@ -369,12 +371,32 @@ def _shown(answers: Mapping[str, Answering], name: SliceName, columns: Sequence[
     return {value for tenant in answers.values() for row in tenant.rows(query) for value in row}
 
 
-def foreseen(case: Case) -> Published:
-    """What the oracle says of the same."""
+def foreseen(case: Case, gone: Collection[str] = ()) -> Published:
+    """What the oracle says of the same; `gone` are tenants that have no slice though they are there."""
     found = outcome(case)
+    slices = {key: rows for key, rows in found.slices.items() if key not in gone}
     counts = {t: Counts(len(rows), len(found.filtered[t]), len(found.unreferenced.get(t, []))) for t, rows in found.quarantine.items()}
-    rows = {t for slice_ in found.slices.values() for t, there in slice_.items() if there}
-    return Published(found.slices, counts, {t: {None} if t in rows else set() for t in case.hides if t in found.quarantine})
+    rows = {t for slice_ in slices.values() for t, there in slice_.items() if there}
+    return Published(slices, counts, {t: {None} if t in rows else set() for t in case.hides if t in found.quarantine})
+
+
+def refreshes(case: Case, home: Path) -> Iterator[tuple[Case, Published, Published]]:
+    """Three refreshes while rows move: the case as it is, what was published, what the oracle says.
+
+    Where more rows than before are everybody's a refresh stops, and is accepted anew. A tenant that was there and was filtered is gone, and
+    stays so when its row returns (rules.md 4): nobody takes it back here.
+    """
+    random_, known, gone = Random(repr(case)), set[str](), set[str]()
+    for step in range(3):
+        try:
+            there = published(case, home, first=step == 0)
+        except ReviewRequired:
+            there = published(case, home, first=True)
+        alive = set(outcome(case).slices)
+        gone |= known - alive
+        known |= alive
+        yield case, there, foreseen(case, gone)
+        case = later(case, random_)
 
 
 @contextmanager
