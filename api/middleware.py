@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,6 +23,8 @@ from api.serving.metrics import Metrics
 from api.serving.problems import RETRY, Problem
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SLASH = "\ufdd0"
+"""A slash within a part of a path: no character of any text (Unicode has it as none), so no name has it."""
 log = logging.getLogger("slicehouse.api")
 
 
@@ -53,6 +56,7 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["path"] = _with_slashes_kept(scope)
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
@@ -91,6 +95,13 @@ class Requests:
     def _problem(self, problem: Problem, request_id: str) -> Response:
         self._metrics.refused(problem.code)
         return problem_response(problem, request_id)
+
+
+def _with_slashes_kept(scope: Scope) -> str:
+    """The path decoded once, where a slash that was percent-encoded is a part of a name, not the end of one: it stands as SLASH."""
+    raw: bytes | None = scope.get("raw_path")
+    path: str = scope["path"] if raw is None or b"%" not in raw else raw.decode("latin-1").split("?")[0]
+    return "/".join(unquote(part).replace(SLASH, "\ufffd").replace("/", SLASH) for part in path.split("/")) if "%" in path else path
 
 
 class _Out:

@@ -24,6 +24,7 @@ _TAGS = {
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",
+    "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }
 _SCHEMES = {
@@ -72,15 +73,20 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
     for status, response in operation["responses"].items():
-        if status.startswith("2") and ANSWERS.get(id_):
+        if status == "204":
+            response.pop("content", None)
+        elif status.startswith("2") and ANSWERS.get(id_):
             known = response.get("content", {})
             response["content"] = {m: {**known.get(m, {}), "example": e} for m, e in ANSWERS[id_].items()}
-        if id_ in LOCATIONS and status != "default":
+        if id_ in LOCATIONS and status in ("201", "202", "307"):
             response["headers"] = {"Location": {"schema": {"type": "string"}, "example": LOCATIONS[id_]}}
         if status.startswith("3"):
             response.pop("content", None)
     if id_ in BODIES:
-        operation["requestBody"]["content"]["application/json"]["example"] = BODIES[id_]
+        content = operation["requestBody"]["content"]
+        next(iter(content.values()))["example"] = BODIES[id_]
+        if id_.startswith("patch_"):
+            content["application/merge-patch+json"] = content["application/json"]
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in PARAMETERS and parameter["in"] == "path":
             parameter["example"] = PARAMETERS[parameter["name"]]

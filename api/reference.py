@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from api.control.permissions import PERMISSIONS, usual
+from api.control.permissions import ABOUT, PERMISSIONS, ROLES, usual
 from api.serving.problems import ADVICE, CODES, RETRY
 
 ERRORS, PERMITTED = Path("docs/errors.md"), Path("docs/permissions.md")
@@ -45,8 +45,13 @@ A key has a scope (installation, workspace, `subtree:T`, `tenant:T`) and permiss
 a key without it is refused with `forbidden`. `usual for` says which scopes have it unless `--permission` names others. `/metrics` asks for it with the scope of the installation.
 With `dashboard:edit` a dashboard shows its SQL too. Permissions without a call are reserved.
 
-| permission | calls | usual for |
-| --- | --- | --- |
+| permission | what for | calls | usual for | roles |
+| --- | --- | --- | --- | --- |
+"""
+_ROLES = """
+## Roles
+
+A role is a named set of permissions. owner, admin, editor, viewer and auditor are roles in a whole workspace; a tenant admin, tenant editor or tenant viewer has them in a tenant and in those below it.
 """
 
 
@@ -59,9 +64,18 @@ def permissions_page() -> str:
     for path, method, operation in operations(bare_app().openapi()):
         calls.setdefault(operation["x-permission"], []).append(f"`{method.upper()} {path}`")
     scopes = ("tenant", "workspace", "installation")
-    rows = [(p, ", ".join(calls.get(p, ["–"])), ", ".join(s for s in scopes if p in usual(s))) for p in PERMISSIONS]
+    rows = [
+        (
+            p,
+            ABOUT[p],
+            ", ".join(calls.get(p, ["–"])),
+            ", ".join(s for s in scopes if p in usual(s)),
+            ", ".join(r for r in ROLES if p in ROLES[r]),
+        )
+        for p in PERMISSIONS
+    ]
     free = f"\nWith any credential: {', '.join(calls['any'])}. With none: {', '.join(calls['public'])}.\n"
-    return _PERMITTED + "".join(f"| `{p}` | {c} | {u} |\n" for p, c, u in rows) + free
+    return _PERMITTED + "".join(f"| `{row[0]}` | {' | '.join(row[1:])} |\n" for row in rows) + free + _ROLES
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.serving.problems import Problem
 from engine.catalog import versions, workspaces
 from engine.catalog.keys import find_key, is_alive
-from engine.catalog.tables import KeyRow, TenantRow, WorkspaceRow
+from engine.catalog.tables import ENDED, KeyRow, TenantRow, WorkspaceRow
 from slices.installation import Installation
 
 
@@ -119,9 +119,9 @@ def _below(session: Session, own: TenantRow, named: str) -> TenantRow:
     found = versions.find_tenant(session, own.workspace_id, named)
     if found is None or not versions.is_within(session, found, own.id):
         raise Problem("not_found")
-    if found.id != own.id and own.state == "suspended":
+    if found.id != own.id and own.shown_state == "suspended":
         raise Problem("tenant_suspended")
-    if found.id != own.id and own.state in versions.ENDED:
+    if found.id != own.id and own.state in ENDED:
         raise Problem("not_found")
     return found
 

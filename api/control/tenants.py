@@ -47,13 +47,14 @@ def resume(installation: Installation, workspace_id: str, name: str) -> TenantRo
 
 def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: TenantRow) -> tuple[SliceRef, VersionRow]:
     """The version that answers for a tenant. Raises Problem: suspended, gone, withheld, not ready."""
-    if tenant.state == "suspended":
+    state = tenant.shown_state
+    if state == "suspended":
         raise Problem("tenant_suspended")
-    if tenant.state == "gone":
+    if state == "gone":
         raise Problem("tenant_gone")
-    if tenant.state in ("archived", "erased"):
+    if state in ("archived", "erased"):
         raise Problem("not_found")
-    if tenant.state == "withheld":
+    if state == "withheld":
         raise Problem("slice_withheld", retry_after=60)
     with installation.catalog.read() as session:
         version = versions.version_of(session, tenant.version_id) if tenant.version_id else None
@@ -63,18 +64,32 @@ def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: Tenant
     return SliceRef(workspace.id, tenant.id, version.id, path, version.bytes, version.sha256, workspace.timezone), version
 
 
-def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any]:
-    """A tenant as the API and the command show it."""
+def shown_tenant(tenant: TenantRow) -> dict[str, Any]:
+    """A tenant by itself: what it is called, where it is, what was set of it."""
     return {
         "id": tenant.id,
         "key": tenant.key,
         "slug": tenant.slug,
         "name": tenant.name,
         "parent": tenant.parent_id,
-        "state": tenant.state,
+        "state": tenant.shown_state,
+        "reason": tenant.suspended_reason,
+        "attributes": tenant.attributes,
+        "metadata": tenant.tags,
+        "locale": tenant.locale,
+        "timezone": tenant.timezone,
+        "currency": tenant.currency,
+        "allowed_origins": tenant.allowed_origins,
+        "domains": tenant.domains,
+        "created_at": rfc3339(tenant.created_at),
+    }
+
+
+def tenant_facts(tenant: TenantRow, version: VersionRow | None) -> dict[str, Any]:
+    """A tenant as the API and the command show it, with its slice."""
+    return shown_tenant(tenant) | {
         "as_of": rfc3339(tenant.as_of) if tenant.as_of else None,
         "version": version.id if version else None,
         "rows": version.rows if version else None,
         "bytes": version.bytes if version else None,
-        "created_at": rfc3339(tenant.created_at),
     }

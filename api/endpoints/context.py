@@ -156,10 +156,12 @@ class Asked:
         return headers | ({"ETag": etag} if etag is not None else {})
 
 
-def permission(name: str, shape: Any = None, status: int = 200) -> dict[str, Any]:
-    """What the API's document says of a call: `x-permission` (`public` needs no credential, `any` a credential alone), the answer's shape."""
-    shapes = {} if shape is None else {status: {"model": shape}}
-    return {"openapi_extra": {"x-permission": name}, "response_model": None, "responses": shapes}
+def permission(name: str, shape: Any = None, *statuses: int, ndjson: bool = False) -> dict[str, Any]:
+    """What the API's document says of a call: `x-permission` (`public` needs no credential, `any` a credential alone), the answers' shape
+    and statuses; `ndjson` where the body is lines of JSON."""
+    shapes = {} if shape is None else {status: {"model": shape} for status in statuses or (200,)}
+    lines = {"requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}} if ndjson else {}
+    return {"openapi_extra": {"x-permission": name} | lines, "response_model": None, "responses": shapes}
 
 
 def context_of(request: Request) -> Context:
@@ -188,9 +190,18 @@ def named_by(request: Request, header: str) -> str | None:
     return None if value is None else unquote_to_bytes(value.encode("latin-1")).decode(errors="replace")
 
 
+def permitted(request: Request, *, again: bool = False) -> Principal:
+    """Who asks, if it has the permission that the call's `x-permission` names: the one place where that is decided."""
+    principal = principal_of(request, again=again)
+    needed: str = request.scope["route"].openapi_extra["x-permission"]
+    if needed != "any":
+        principal.require(needed)
+    return principal
+
+
 async def enter(request: Request) -> None:
-    """Before every call of `/v1`: a credential, then no parameter that the call does not know."""
-    principal_of(request)
+    """Before every call of `/v1`, and before its body is looked at: a credential, the permission, no parameter that the call does not know."""
+    permitted(request)
     route = request.scope["route"]
     known = {p.alias for dependant in _dependants(route.dependant) for p in dependant.query_params}
     for name in request.query_params:
@@ -204,38 +215,18 @@ def _dependants(dependant: Any) -> Iterator[Any]:
         yield from _dependants(inner)
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """A request about a whole workspace."""
-
-    context: Context
-    principal: Principal
-    workspace: WorkspaceRow
-
-
-def entered(request: Request, ws: str, needed: str, *, again: bool = False) -> Entered:
-    """Principal, workspace, permission, scope: each may refuse. `again` asks the catalog anew."""
-    context, principal = context_of(request), principal_of(request, again=again)
-    row = workspace_of(context.installation, principal, ws)
-    principal.require(needed)
-    if principal.scope not in ("workspace", "installation"):
-        raise Problem("forbidden", "This needs a key of the workspace.")
-    return Entered(context, principal, row)
-
-
-def asked(request: Request, permission: str) -> Asked:
+def asked(request: Request) -> Asked:
     """Principal, then workspace, then tenant, then its current version: each step may refuse."""
-    timing, context, principal = Timing(), context_of(request), principal_of(request)
+    timing, context, principal = Timing(), context_of(request), permitted(request)
     named = named_by(request, "x-workspace-id"), named_by(request, "x-tenant-id")
 
     def decide() -> tuple[tuple[WorkspaceRow, TenantRow, SliceRef, VersionRow], None]:
         workspace = workspace_of(context.installation, principal, named[0])
         tenant = tenant_of(context.installation, principal, workspace, named[1])
-        principal.require(permission)
         return (workspace, tenant, *slice_of(context.installation, workspace, tenant)), None
 
     # One decision, not several: parts of different age could add up to an access that never was.
-    found = context.decisions.once(("asked", principal, permission, named), decide)
+    found = context.decisions.once(("asked", principal, named), decide)
     return Asked(context, principal, *found, timing)
 
 

@@ -42,7 +42,7 @@ def list_dashboards(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
 ) -> Response:
     """What this tenant has, in the order of the files."""
-    found = asked(request, "dashboard:view")
+    found = asked(request)
     slugs = list(found.dashboards)
     if cursor is not None and cursor not in slugs:
         raise Problem("validation", "That cursor was not given by this list.", [FieldError("/cursor", "invalid", "no such cursor")])
@@ -56,7 +56,7 @@ def list_dashboards(
 @router.get("/{slug}", **permission("dashboard:view", DashboardShape))
 async def get_dashboard(request: Request, slug: str) -> Response:
     """Layout, parameters with their options, panels; never SQL unless the caller may edit."""
-    found = asked(request, "dashboard:view")
+    found = asked(request)
     dashboard = _dashboard(found, slug)
     may_edit = "dashboard:edit" in found.principal.permissions
     panels = {
@@ -105,7 +105,7 @@ async def get_panel(
     format: Format = None,
 ) -> Response:
     """One panel's data. The dashboard's parameters are `p.name=value`, repeated for several values."""
-    found = asked(request, "query:panel")
+    found = asked(request)
     format_ = wanted_format(request)
     dashboard = _dashboard(found, slug)
     if panel not in dashboard.panels:
@@ -125,7 +125,7 @@ class DataRequest(BaseModel):
 @router.post("/{slug}/data", **permission("query:panel", ManyData))
 async def post_data(request: Request, slug: str, body: DataRequest) -> Response:
     """Many panels in one answer; a panel that fails says so in its place."""
-    found = asked(request, "query:panel")
+    found = asked(request)
     dashboard = _dashboard(found, slug)
     bound = _bound(found, dashboard, body.parameters)
     names = list(dict.fromkeys(body.panels if body.panels is not None else dashboard.panels))

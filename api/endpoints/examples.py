@@ -12,13 +12,21 @@ _ROWS = {
     "rows": [["open", "12"], ["paid", "340"]],
     "meta": _META,
 }
-_TENANT = {
+_TENANT: dict[str, Any] = {
     "id": "tn_01m86k7fbm3j2v8q5t4xw7ydze",
     "key": "42",
     "slug": "acme",
     "name": "Acme",
     "parent": None,
     "state": "active",
+    "reason": None,
+    "attributes": {"region": "EMEA", "stores": 12},
+    "metadata": {"crm": "0063"},
+    "locale": "de-AT",
+    "timezone": "Europe/Vienna",
+    "currency": "EUR",
+    "allowed_origins": ["https://app.acme.example"],
+    "domains": [],
     "as_of": _AS_OF,
     "version": _VERSION,
     "rows": 9120,
@@ -83,6 +91,25 @@ _ROUTE = {
 }
 
 
+_AUDIT = {
+    "id": "au_01m86k7g9a4t6y8p0q2w3e5r7z",
+    "number": 812,
+    "occurred_at": _AS_OF,
+    "workspace": _WORKSPACE,
+    "tenant": _TENANT["id"],
+    "actor": {"type": "key", "id": "ky_01m86k7fh2r9s4t6v8w0x1y3z5"},
+    "action": "tenants.update",
+    "target": _TENANT["id"],
+    "outcome": "allowed",
+    "reason": "",
+    "before": {"state": "active"},
+    "after": {"state": "suspended"},
+    "context": {"ip": "192.0.2.7", "request_id": "5f0c2b1e9d6a4c7f8e3b2a1d0c9f8e7d"},
+    "prev_hash": "9b0d…",
+    "hash": "41f7…",
+}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -138,6 +165,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "list_tenants": {_JSON: _list(_TENANT)},
     "get_tenant": {_JSON: _TENANT},
+    "put_tenant": {_JSON: _TENANT | {"state": "expected", "as_of": None, "version": None, "rows": None, "bytes": None}},
+    "patch_tenant": {_JSON: _TENANT | {"state": "suspended", "reason": "unpaid since October"}},
+    "delete_tenant": {},
+    "post_tenants_batch": {"application/x-ndjson": '{"line": 1, "status": 201, "id": "' + str(_TENANT["id"]) + '", "key": "42"}\n'},
+    "list_audit": {_JSON: _list(_AUDIT)},
+    "export_audit": {"application/x-ndjson": '{"id": "au_01m86k7g9a4t6y8p0q2w3e5r7z", "number": 812, "action": "tenants.update", …}\n'},
     "start_refresh": {_JSON: _RUN},
     "list_refreshes": {_JSON: _list(_ENDED)},
     "get_refresh": {_JSON: _ENDED},
@@ -159,11 +192,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "put_tenant": {"name": "Acme", "attributes": {"region": "EMEA"}, "allowed_origins": ["https://app.acme.example"]},
+    "patch_tenant": {"state": "suspended", "reason": "unpaid since October", "metadata": {"crm": None}},
+    "post_tenants_batch": '{"key": "42", "name": "Acme"}\n{"key": "43", "parent": "key:42"}\n',
     "post_data": {"parameters": {"region": ["EMEA"], "period": "2026-01-01/2026-02-01"}, "panels": ["orders"]},
     "post_query": {"sql": "select status, count(*) as orders from orders where total >= $floor group by all", "parameters": {"floor": 10}},
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
 LOCATIONS = {
+    "put_tenant": f"/v1/workspaces/{_WORKSPACE}/tenants/{_TENANT['id']}",
     "get_slice_file": f"/v1/slices/{_VERSION}/acme.duckdb",
     "start_refresh": f"/v1/workspaces/{_WORKSPACE}/refreshes/{_RUN['id']}",
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Query
-from sqlalchemy import Select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.serving.problems import FieldError, Problem
@@ -24,14 +24,26 @@ class Page:
     cursor: str | None
     sort: Sort
 
-    def rows(self, session: Session, query: Select[Row], id_: InstrumentedAttribute[str], prefix: Prefix) -> tuple[list[Row], bool]:
-        """The rows of this page, and whether there are more. Raises Problem `validation` for a cursor that is none of ours."""
+    def rows(
+        self,
+        session: Session,
+        query: Select[Row],
+        id_: InstrumentedAttribute[str],
+        prefix: Prefix,
+        by: InstrumentedAttribute[Any] | None = None,
+    ) -> tuple[list[Row], bool]:
+        """The rows of this page, and whether there are more, in the order of `by` (the id where none is named).
+
+        Raises Problem `validation` for a cursor that is none of ours.
+        """
         if self.cursor is not None and not is_id(self.cursor, prefix):
             raise Problem("validation", "That cursor was not given by this list.", [FieldError("/cursor", "invalid", "no such cursor")])
         down = self.sort.startswith("-")
+        order = id_ if by is None else by
         if self.cursor is not None:
-            query = query.where(id_ < self.cursor if down else id_ > self.cursor)
-        found = list(session.scalars(query.order_by(id_.desc() if down else id_).limit(self.limit + 1)))
+            after = self.cursor if by is None else select(by).where(id_ == self.cursor).scalar_subquery()
+            query = query.where(order < after if down else order > after)
+        found = list(session.scalars(query.order_by(order.desc() if down else order).limit(self.limit + 1)))
         return found[: self.limit], len(found) > self.limit
 
 

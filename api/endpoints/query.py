@@ -31,7 +31,7 @@ async def post_query(
     format: Annotated[str | None, Query(description="json, arrow, csv or parquet; else by Accept")] = None,
 ) -> Response:
     """One SELECT on the caller's slice."""
-    found = asked(request, "query:sql")
+    found = asked(request)
     if not found.definition.caller_sql:
         raise Problem("caller_sql_off", "caller_sql is false in this workspace.")
     return await answered(request, found, Statement(body.sql, given(found) | body.parameters, body.limit, wanted_format(request)))

@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.control.idempotency import Reply, once
 from api.control.status import run_facts
-from api.endpoints.context import Entered, enter, entered, permission
+from api.endpoints.context import enter, permission
+from api.endpoints.entering import Entered, entered
 from api.endpoints.lists import Paged, listed
 from api.endpoints.shapes import ListOf, Run
 from api.endpoints.stream import Step, stream
@@ -40,7 +41,7 @@ def start_refresh(
     request: Request, ws: str, body: RefreshRequest | None = None, idempotency_key: Annotated[str | None, Header()] = None
 ) -> Response:
     """Queues a refresh; one that waits already with the same wish is returned instead."""
-    found = entered(request, ws, "refresh:run")
+    found = entered(request, ws)
     installation = found.context.installation
     options = {k: v for k, v in (body or RefreshRequest()).model_dump().items() if v}
 
@@ -56,7 +57,7 @@ def start_refresh(
 @router.get("", **permission("routes:view", ListOf[Run]))
 def list_refreshes(request: Request, ws: str, page: Paged, state: State | None = None) -> dict[str, Any]:
     """Runs, newest first."""
-    found = entered(request, ws, "routes:view")
+    found = entered(request, ws)
     query = select(RunRow).where(RunRow.workspace_id == found.workspace.id)
     query = query if state is None else query.where(RunRow.state == state)
     with found.context.installation.catalog.read() as session:
@@ -68,7 +69,7 @@ def list_refreshes(request: Request, ws: str, page: Paged, state: State | None =
 @router.get("/{run}", **permission("routes:view", Run))
 def get_refresh(request: Request, ws: str, run: str) -> dict[str, Any]:
     """One run with its stages."""
-    return _read(entered(request, ws, "routes:view"), run)
+    return _read(entered(request, ws), run)
 
 
 @router.get("/{run}/events", response_class=StreamingResponse, **permission("routes:view"))
@@ -76,7 +77,7 @@ async def get_refresh_events(
     request: Request, ws: str, run: str, last_event_id: Annotated[str | None, Header(description="The last event that was seen")] = None
 ) -> Response:
     """Progress as server-sent events: `queued`, `running`, a `stage` as each ends, `ended` with the whole run; then the stream ends."""
-    found = await run_in_threadpool(entered, request, ws, "routes:view")
+    found = await run_in_threadpool(entered, request, ws)
     facts = await run_in_threadpool(_read, found, run)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 9 else 0
     if seen >= _ENDED and facts["finished_at"] is not None:
@@ -84,7 +85,7 @@ async def get_refresh_events(
 
     def again() -> dict[str, Any]:
         """The run as it is now, to a caller who may still see it."""
-        return _read(entered(request, ws, "routes:view", again=True), run)
+        return _read(entered(request, ws, again=True), run)
 
     async def steps() -> AsyncIterator[Step]:
         now = facts

@@ -136,7 +136,7 @@ class SchemaShape(_Shape):
 
 
 class TenantShape(_Shape):
-    """A tenant. `parent` is the id of the tenant above it."""
+    """A tenant. `parent` is the id of the tenant above it, `reason` why it is suspended; attributes and metadata are the caller's own."""
 
     id: str
     key: str
@@ -144,11 +144,46 @@ class TenantShape(_Shape):
     name: str
     parent: str | None
     state: Literal["expected", "building", "active", "withheld", "suspended", "gone", "archived", "erased"]
+    reason: str | None
+    attributes: dict[str, str | bool | int | float]
+    metadata: dict[str, str]
+    locale: str | None
+    timezone: str | None
+    currency: str | None
+    allowed_origins: list[str]
+    domains: list[str]
     as_of: datetime | None
     version: str | None
     rows: int | None
     bytes: int | None
     created_at: datetime
+
+
+class ActorShape(_Shape):
+    """Who did it."""
+
+    type: Literal["key", "token", "user", "command", "scheduler", "nobody"]
+    id: str
+
+
+class AuditShape(_Shape):
+    """A record of the audit. `hash` is an HMAC over the record, `prev_hash` that of the one before in the installation."""
+
+    id: str
+    number: int
+    occurred_at: datetime
+    workspace: str | None
+    tenant: str | None
+    actor: ActorShape
+    action: str
+    target: str
+    outcome: Literal["allowed", "denied"]
+    reason: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    context: dict[str, str]
+    prev_hash: str
+    hash: str
 
 
 class Stage(_Shape):

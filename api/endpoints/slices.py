@@ -23,7 +23,7 @@ Ignored = Annotated[str | None, Query(description="ignored: a file is a file")]
 @router.get("/schema", **permission("schema:view", SchemaShape))
 def get_schema(request: Request) -> Response:
     """Tables and columns of the slice, with types and comments."""
-    found = asked(request, "schema:view")
+    found = asked(request)
     manifest = msgspec.json.decode(_manifest(found))
     tables = [{"name": n, "comment": t.get("comment"), "rows": t["rows"], "columns": t["columns"]} for n, t in manifest["tables"].items()]
     body = msgspec.json.encode({"data": tables, **found.meta()})
@@ -33,7 +33,7 @@ def get_schema(request: Request) -> Response:
 @router.get("/slice", **permission("schema:view"))
 def get_slice(request: Request) -> Response:
     """The manifest of the version that answers."""
-    found = asked(request, "schema:view")
+    found = asked(request)
     return found.respond(request, _manifest(found), "application/json", found.etag("manifest"))
 
 
@@ -46,17 +46,17 @@ def _manifest(found: Asked) -> bytes:
         return _store(found).manifest(found.tenant.id, found.version.id)
 
 
-@router.get("/slice/file", status_code=307, **permission("export:slice", status=307))
+@router.get("/slice/file", status_code=307, **permission("export:slice", None, 307))
 def get_slice_file(request: Request, format: Ignored = None) -> Response:
     """To the current version's file."""
-    found = asked(request, "export:slice")
+    found = asked(request)
     return RedirectResponse(f"/v1/slices/{found.version.id}/{found.tenant.slug}.duckdb", 307, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/slices/{version}/{name}.duckdb", **permission("export:slice"))
 def get_version_file(request: Request, version: str, name: str, format: Ignored = None) -> Response:
     """The file of a version that this tenant may still have: immutable, with ranges."""
-    found = asked(request, "export:slice")
+    found = asked(request)
     with found.context.installation.catalog.read() as session:
         row = versions.version_of(session, version)
     if row is None or row.tenant_id != found.tenant.id:

@@ -9,12 +9,10 @@ from datetime import datetime
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
-from engine.catalog.tables import PublicationRow, TenantRow, VersionRow
+from engine.catalog.tables import ENDED, PublicationRow, TenantRow, VersionRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
-# States of tenants that have left for good, or until somebody takes them back.
-ENDED = ("gone", "archived", "erased")
 
 
 def slug_of(name: str) -> str:
@@ -28,6 +26,7 @@ def ensure_tenants(
     """Rows for these (key, name, key of the tenant above), made where new, names and parents brought up to date: key → row.
 
     Who is not among them is above nobody and below nobody; nor is a tenant that is gone, archived or erased, though its key came back.
+    A name and a place in the hierarchy that were given by hand stay.
     """
     known = {r.key: r for r in session.scalars(select(TenantRow).where(TenantRow.workspace_id == workspace_id))}
     above: dict[str, str | None] = {}
@@ -40,12 +39,15 @@ def ensure_tenants(
             )
             session.add(row)
             known[key] = row
-        row.name, row.slug = name, slug_of(name)
+        if not row.is_named:
+            row.name, row.slug = name, slug_of(name)
         if row.state == "expected":
             row.state = "building"
     session.flush()
     ids = {key: row.id for key, row in known.items() if key in above and row.state not in ENDED}
     for key, row in known.items():
+        if row.is_placed and row.state not in ENDED:
+            continue
         parent = above.get(key) if key in ids else None
         row.parent_id = ids.get(parent) if parent is not None else None
     session.flush()

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from psycopg import conninfo
 
 from engine import duck
 from engine.catalog import versions
@@ -26,6 +27,12 @@ from slices.rule.partition import Partition
 
 def installation_in(home: Path, **settings: Any) -> Installation:
     return open_installation(Settings(home=home, **settings))
+
+
+def postgres_url(database: str) -> str:
+    """The URI of a database that a test was given."""
+    facts = conninfo.conninfo_to_dict(database)
+    return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}"
 
 
 def workspace_of(folder: Path, kind: str, url: str, **more: Any) -> Workspace:

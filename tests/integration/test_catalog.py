@@ -21,7 +21,7 @@ from engine.catalog.tables import Base, WorkspaceRow
 from engine.catalog.workspaces import accept_routing, ensure_workspace
 from engine.errors import StorageError
 from engine.ids import new_id
-from tests.integration.driving import installation_in, workspace_of
+from tests.integration.driving import installation_in, postgres_url, workspace_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,9 +31,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where an empty catalog may be made: a file, or a database of its own."""
     if request.param == "sqlite":
         return tmp_path / "catalog.sqlite"
-    database: str = request.getfixturevalue("database")
-    facts = psycopg.conninfo.conninfo_to_dict(database)
-    return f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}"
+    return postgres_url(request.getfixturevalue("database"))
 
 
 @pytest.fixture
@@ -124,8 +122,7 @@ def test_a_commit_of_somebody_else_is_noticed_and_what_is_rolled_back_is_not(cat
 
 
 def test_what_listens_forgets_when_its_connection_breaks(database: str) -> None:
-    facts = psycopg.conninfo.conninfo_to_dict(database)
-    catalog = open_catalog(f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}")
+    catalog = open_catalog(postgres_url(database))
     changes = Changes(catalog)
     before = changes.number()
     with psycopg.connect(database, autocommit=True) as connection:
@@ -140,8 +137,7 @@ def test_what_listens_forgets_when_its_connection_breaks(database: str) -> None:
 
 
 def test_installation_on_postgresql_keeps_its_secret_and_refuses_a_lost_or_a_typed_one(database: str, tmp_path: Path) -> None:
-    facts = psycopg.conninfo.conninfo_to_dict(database)
-    url = f"postgresql://{facts['user']}@/{facts['dbname']}?host={facts['host']}"
+    url = postgres_url(database)
     first = installation_in(tmp_path, catalog=url)
     assert not first.home.catalog.exists()
     assert installation_in(tmp_path, catalog=url).secret == first.secret

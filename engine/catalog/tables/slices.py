@@ -1,122 +1,14 @@
-"""The catalog's tables (SQLAlchemy). Times are UTC; ids are a prefix and a UUIDv7 (`engine.ids`)."""
+"""From a snapshot to a slice: snapshots, routings, reviews, runs, publications, versions."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    DateTime,
-    Dialect,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A time with the UTC zone; SQLite keeps it without one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """With the UTC zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcTime, dict[str, Any]: JSON, list[str]: JSON, str: String(255)}
-
-
-class WorkspaceRow(Base):
-    """A workspace; `path` is its file, `config` what the file said at the last accept or refresh, without secrets."""
-
-    __tablename__ = "workspaces"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    timezone: Mapped[str]
-    path: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime]
-
-
-class TenantRow(Base):
-    """A tenant of a workspace. `version_id` is the version that answers; `as_of` the snapshot that it is true for.
-
-    `parent_id` is the tenant above it as of the last publication, None where nobody is.
-    """
-
-    __tablename__ = "tenants"
-    __table_args__ = (UniqueConstraint("workspace_id", "key"),)
-    id: Mapped[str] = mapped_column(primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
-    key: Mapped[str] = mapped_column(Text)
-    name: Mapped[str] = mapped_column(Text)
-    slug: Mapped[str]
-    state: Mapped[str] = mapped_column(String(16))
-    version_id: Mapped[str | None]
-    as_of: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    gone_at: Mapped[datetime | None]
-    parent_id: Mapped[str | None]
-
-
-class PrincipalRow(Base):
-    """Who may ask: a key now, users and tokens with the control plane. Scope: installation, workspace, subtree, tenant."""
-
-    __tablename__ = "principals"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    type: Mapped[str] = mapped_column(String(16))
-    scope: Mapped[str] = mapped_column(String(16))
-    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspaces.id"))
-    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
-    permissions: Mapped[list[str]]
-    label: Mapped[str]
-    created_by: Mapped[str]
-    created_at: Mapped[datetime]
-
-
-class KeyRow(Base):
-    """A key of a principal: only the hash of its secret. `expires_at` is its own end, `rotated_until` the one that a rotation set."""
-
-    __tablename__ = "keys"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id"), index=True)
-    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
-    created_at: Mapped[datetime]
-    expires_at: Mapped[datetime | None]
-    revoked_at: Mapped[datetime | None]
-    last_used_at: Mapped[datetime | None]
-    allowed_ips: Mapped[list[str]]
-    rotated_until: Mapped[datetime | None]
+from engine.catalog.tables.base import Base
 
 
 class SnapshotRow(Base):
@@ -239,17 +131,3 @@ class VersionRow(Base):
     built_at: Mapped[datetime]
     replaced_at: Mapped[datetime | None]
     pinned: Mapped[bool] = mapped_column(Boolean, default=False)
-
-
-class IdempotencyRow(Base):
-    """A POST that a caller may send twice. `state` is running or done; `digest` is of what was asked; the rest is what was answered."""
-
-    __tablename__ = "idempotency_keys"
-    principal_id: Mapped[str] = mapped_column(ForeignKey("principals.id"), primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64))
-    state: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[datetime] = mapped_column(index=True)
-    status: Mapped[int | None]
-    location: Mapped[str | None] = mapped_column(Text)
-    body: Mapped[dict[str, Any]]

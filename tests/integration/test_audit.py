@@ -1,0 +1,83 @@
+"""The audit's chain: whole as it is, broken by any change, removal or addition, on both kinds of catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+
+from engine.catalog import Catalog, audit, open_catalog
+from engine.catalog.audit import Actor, Entry
+from engine.catalog.tables import AuditRow
+from tests.integration.driving import postgres_url
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KEY = bytes(range(32))
+WHO = Actor("key", "ky_1", ip="10.0.0.1")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]:
+    where = tmp_path / "catalog.sqlite" if request.param == "sqlite" else postgres_url(request.getfixturevalue("database"))
+    opened = open_catalog(where)
+    with opened.write() as session:
+        for day in range(5):
+            entry = Entry("tenants.update", f"tn_{day}", "ws_1", f"tn_{day}", before={"name": "Ä"}, after={"name": "B", "n": day})
+            audit.append(session, KEY, WHO, entry, NOW + timedelta(days=day))
+    yield opened
+    opened.close()
+
+
+def chain(catalog: Catalog, key: bytes = KEY) -> audit.Chain:
+    with catalog.read() as session:
+        return audit.verify(session, key)
+
+
+def test_chain_is_whole_and_says_how_long_it_is(catalog: Catalog) -> None:
+    found = chain(catalog)
+    assert (found.records, found.broken) == (5, None)
+    with catalog.read() as session:
+        rows = list(session.scalars(select(AuditRow).order_by(AuditRow.number)))
+    assert found.head == rows[-1].hash
+    assert [r.prev_hash for r in rows] == [audit.START, *(r.hash for r in rows[:-1])]
+    assert chain(catalog, bytes(32)).broken == 1, "another key makes other hashes"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"after": {"name": "C", "n": 2}}, {"before": None}, {"actor_id": "ky_2"}, {"outcome": "denied"}, {"occurred_at": NOW}, {"reason": "x"},
+     {"context": {}}, {"target": "tn_9"}, {"action": "tenants.get"}, {"tenant_id": "tn_9"}, {"workspace_id": None}, {"prev_hash": "1" * 64},
+     {"actor_type": "user"}, {"id": "au_1"}],
+)  # fmt: skip
+def test_changed_record_breaks_it(catalog: Catalog, change: dict[str, Any]) -> None:
+    with catalog.write() as session:
+        session.execute(update(AuditRow).where(AuditRow.number == 3).values(**change))
+    assert chain(catalog).broken == 3
+
+
+@pytest.mark.parametrize(("gone", "broken"), [([3], 4), ([2, 3], 4), ([1], 2), ([1, 2], 3)])
+def test_removed_record_breaks_it(catalog: Catalog, gone: list[int], broken: int) -> None:
+    with catalog.write() as session:
+        session.execute(delete(AuditRow).where(AuditRow.number.in_(gone)))
+    assert chain(catalog).broken == broken
+
+
+def test_record_put_in_without_the_key_breaks_it(catalog: Catalog) -> None:
+    with catalog.write() as session:
+        audit.append(session, bytes(32), WHO, Entry("tenants.update", "tn_1"), NOW)
+    assert chain(catalog).broken == 6
+
+
+def test_retention_removes_the_oldest_and_says_so(catalog: Catalog) -> None:
+    with catalog.write() as session:
+        assert audit.remove_before(session, KEY, WHO, NOW + timedelta(days=2), NOW + timedelta(days=9)) == 2
+    found = chain(catalog)
+    assert (found.records, found.broken) == (4, None)
+    with catalog.write() as session:
+        assert audit.remove_before(session, KEY, WHO, NOW + timedelta(days=2), NOW + timedelta(days=9)) == 0
+        session.execute(delete(AuditRow).where(AuditRow.number == 3))
+    assert chain(catalog).broken == 4, "more is gone than retention says"
