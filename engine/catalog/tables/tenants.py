@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.catalog.tables.base import Base
 
-
 ENDED = ("gone", "archived", "erased")
 """States of tenants that have left for good, or until somebody takes them back."""
 
