@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 
 from api import openapi, refusals
-from api.control.decisions import Decisions
+from api.control.access.decisions import Decisions
 from api.endpoints import audit, dashboards, health, me, query, refreshes, routes, slices, tenants
 from api.endpoints.context import Context
 from api.middleware import Requests

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from api.control.permissions import ABOUT, PERMISSIONS, ROLES, usual
+from api.control.access.permissions import ABOUT, PERMISSIONS, ROLES, usual
 from api.serving.problems import ADVICE, CODES, RETRY
 
 ERRORS, PERMITTED = Path("docs/errors.md"), Path("docs/permissions.md")
@@ -39,7 +39,7 @@ def _advice(code: str) -> str:
 
 _PERMITTED = """# Permissions
 
-Made from `api/control/permissions.py` and the API's document by `python -m api.reference`; do not edit.
+Made from `api/control/access/permissions.py` and the API's document by `python -m api.reference`; do not edit.
 
 A key has a scope (installation, workspace, `subtree:T`, `tenant:T`) and permissions of this closed list. A call asks for one of them, after the scope was looked at and before anything is read;
 a key without it is refused with `forbidden`. `usual for` says which scopes have it unless `--permission` names others. `/metrics` asks for it with the scope of the installation.

@@ -92,7 +92,7 @@ class _Signals:
 
 def _prepared(folder: Path, uri: str, base: str) -> tuple[Place, str]:
     """Data, workspace, slices and keys; returns where they are, and what a person needs to enter."""
-    from api.control.keys import make_key
+    from api.control.access.keys import make_key
     from api.demo.business import fill, is_filled, write_workspace
     from engine.workspace import read_workspace
 

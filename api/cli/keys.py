@@ -23,7 +23,7 @@ def create(
     json: AsJson = False,
 ) -> int:
     """Makes a key: --scope installation | workspace | subtree:T | tenant:T. It is printed once."""
-    from api.control.keys import make_key
+    from api.control.access.keys import make_key
 
     where = place(workspace, home)
     item = None if scope == "installation" else one_workspace(where)
@@ -39,7 +39,7 @@ def create(
 @app.command(name="list")
 def list_keys(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json: AsJson = False) -> int:
     """The keys of the installation, without their secrets."""
-    from api.control.keys import key_facts
+    from api.control.access.keys import key_facts
 
     found = key_facts(open_place(place(workspace, home)))
     if json:

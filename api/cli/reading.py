@@ -28,7 +28,7 @@ def tenants(
     json: AsJson = False,
 ) -> int:
     """The tenants of the workspace, their states and sizes; `resume TENANT` takes one back that was gone and whose key returned."""
-    from api.control.tenants import resume, tenant_facts
+    from api.control.tenants.reading import resume, tenant_facts
     from engine.catalog import versions
     from engine.errors import ConfigurationError
     from slices.reviewing.routings import workspace_row
@@ -67,7 +67,7 @@ def query(
     json: AsJson = False,
 ) -> int:
     """Runs one SELECT on the tenant's slice; json is the object of the API, all rows."""
-    from api.control.tenants import require_tenant, slice_of
+    from api.control.tenants.reading import require_tenant, slice_of
     from api.serving.answer import Limits, answer
     from api.serving.formats import encode
     from api.serving.opened import OpenSlices
@@ -130,7 +130,7 @@ def pull(
     """A copy of the current slice, read-only, checked against its manifest."""
     import shutil
 
-    from api.control.tenants import require_tenant, slice_of
+    from api.control.tenants.reading import require_tenant, slice_of
     from api.serving.problems import ADVICE, Problem
     from engine.clock import rfc3339
     from engine.errors import ConfigurationError, SliceUnusable, WorkFailed

@@ -111,7 +111,7 @@ def verify(tenant: str | None = None, *, workspace: WorkspaceFiles = None, home:
 
 def rollback(tenant: str, *, to: str | None = None, workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
     """Makes the version before (or the one named with --to) answer again."""
-    from api.control.tenants import require_tenant
+    from api.control.tenants.reading import require_tenant
     from engine.clock import rfc3339
     from slices.publishing.publish import rollback as back
     from slices.reviewing.routings import workspace_row

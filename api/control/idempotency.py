@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from api.control.access import Principal
+from api.control.access.principal import Principal
 from api.serving.problems import Problem
 from engine.catalog import idempotency
 from slices.installation import Installation

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, select
 
-from api.control.reach import reached
+from api.control.access.reach import reached
 from api.endpoints.context import enter, permission
 from api.endpoints.entering import Entered, within
 from api.endpoints.lists import Paged, listed

@@ -16,9 +16,9 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 
-from api.control.access import Principal, tenant_of, workspace_of
-from api.control.decisions import Decisions
-from api.control.tenants import slice_of
+from api.control.access.decisions import Decisions
+from api.control.access.principal import Principal, tenant_of, workspace_of
+from api.control.tenants.reading import slice_of
 from api.serving.answer import Cancel
 from api.serving.definitions import Definitions
 from api.serving.formats import MEDIA

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from api.control.access import Principal, tenant_of, workspace_of
-from api.control.tenant_changes import Wanted
+from api.control.access.principal import Principal, tenant_of, workspace_of
+from api.control.tenants.changing import Wanted
 from api.endpoints.context import Context, context_of, permitted
 from api.middleware import SLASH
 from api.serving.problems import Problem

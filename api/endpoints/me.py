@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from api.control.access import workspace_of
+from api.control.access.principal import workspace_of
 from api.endpoints.context import context_of, enter, named_by, permission, principal_of
 from api.endpoints.shapes import Me
 from engine.catalog.tables import TenantRow

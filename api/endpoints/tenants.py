@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
-from api.control.access import tenant_of
+from api.control.access.principal import tenant_of
+from api.control.access.reach import reached
 from api.control.idempotency import Reply, once
-from api.control.inputs import TenantInput, TenantLine, TenantPatch
-from api.control.reach import reached
-from api.control.tenant_changes import Changed, Line, change, etag_of, upsert, upsert_many
-from api.control.tenants import tenant_facts
+from api.control.tenants.changing import Changed, Line, change, etag_of, upsert, upsert_many
+from api.control.tenants.inputs import TenantInput, TenantLine, TenantPatch
+from api.control.tenants.reading import tenant_facts
 from api.endpoints.context import enter, permission
 from api.endpoints.entering import Entered, entered_tenant, key_named, wanted_by, within
 from api.endpoints.lists import Paged, listed

@@ -13,7 +13,7 @@ import pyarrow as pa
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.control.permissions import usual
+from api.control.access.permissions import usual
 from engine.catalog import versions, workspaces
 from engine.catalog.keys import create_key
 from engine.settings import Settings

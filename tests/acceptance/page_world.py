@@ -14,7 +14,7 @@ import httpx
 import psycopg
 
 from api.cli.main import main
-from api.control.keys import make_key
+from api.control.access.keys import make_key
 from engine.settings import Settings
 from engine.workspace import read_workspace
 from slices.installation import open_installation

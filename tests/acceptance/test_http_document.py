@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 from pydantic import TypeAdapter
 
-from api.control.permissions import PERMISSIONS
+from api.control.access.permissions import PERMISSIONS
 from api.endpoints import shapes
 from api.endpoints.examples import ANSWERS
 from api.openapi import operations

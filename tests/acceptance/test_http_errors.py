@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.control.permissions import PERMISSIONS
+from api.control.access.permissions import PERMISSIONS
 from api.reference import errors_page, main, permissions_page
 from api.serving.problems import ADVICE, CODES, RETRY
 from tests.acceptance.http_world import PANEL, World

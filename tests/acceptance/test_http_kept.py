@@ -208,7 +208,7 @@ def test_two_credentials_are_none(world: World) -> None:
 
 
 def test_decisions_are_bounded(world: World) -> None:
-    from api.control.decisions import Decisions
+    from api.control.access.decisions import Decisions
 
     decisions = Decisions(world.installation, most=8)
     for n in range(100):

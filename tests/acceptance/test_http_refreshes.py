@@ -16,7 +16,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, inspect, text
 
-from api.control.access import Principal
+from api.control.access.principal import Principal
 from api.control.idempotency import Reply, once
 from api.endpoints import stream
 from api.serving.problems import Problem

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pytest
 
-from api.control.keys import make_key
+from api.control.access.keys import make_key
 from engine.workspace import read_workspace
 from slices.refresh import refresh
 from tests.attacks.running import running

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from api.cli.main import main
-from api.control.keys import make_key
+from api.control.access.keys import make_key
 from engine.settings import Settings
 from engine.workspace import read_workspace
 from slices.installation import open_installation

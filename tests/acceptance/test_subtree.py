@@ -22,7 +22,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.control.keys import make_key
+from api.control.access.keys import make_key
 from engine.catalog import versions
 from engine.catalog.tables import TenantRow
 from engine.settings import Settings

@@ -28,7 +28,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, select
 
-from api.control.tenants import slice_of
+from api.control.tenants.reading import slice_of
 from api.serving.answer import Limits, answer
 from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import Problem

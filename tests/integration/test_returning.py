@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from api.control.tenants import resume
+from api.control.tenants.reading import resume
 from engine.errors import ConfigurationError
 from engine.workspace import Workspace
 from slices.installation import Installation

@@ -1,6 +1,6 @@
 """The catalog's tables (SQLAlchemy). Times are UTC; ids are a prefix and a UUIDv7 (`engine.ids`)."""
 
-from engine.catalog.tables.access import IdempotencyRow, KeyRow, PrincipalRow
+from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
 from engine.catalog.tables.records import AuditRow
 from engine.catalog.tables.slices import (
@@ -19,6 +19,7 @@ __all__ = [
     "ENDED",
     "AuditRow",
     "Base",
+    "EmbedSessionRow",
     "IdempotencyRow",
     "KeyRow",
     "PrincipalRow",
@@ -27,6 +28,7 @@ __all__ = [
     "RoutingRow",
     "RunRow",
     "RunTableRow",
+    "SigningKeyRow",
     "SnapshotRow",
     "StageRow",
     "TenantRow",

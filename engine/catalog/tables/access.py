@@ -53,3 +53,36 @@ class IdempotencyRow(Base):
     status: Mapped[int | None]
     location: Mapped[str | None] = mapped_column(Text)
     body: Mapped[dict[str, Any]]
+
+
+class SigningKeyRow(Base):
+    """A key that its owner signs tokens with: a public one as PEM, or a shared secret, sealed. Scope and permissions are the most that a token has.
+
+    `until` is the end that a rotation or a revocation set.
+    """
+
+    __tablename__ = "signing_keys"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenants.id"))
+    scope: Mapped[str] = mapped_column(String(16))
+    permissions: Mapped[list[str]]
+    label: Mapped[str]
+    algorithm: Mapped[str] = mapped_column(String(16))
+    public_key: Mapped[str | None] = mapped_column(Text)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+
+
+class EmbedSessionRow(Base):
+    """A session that is exchanged for its token once, within a minute. `hash` is of its text; `token` is sealed."""
+
+    __tablename__ = "embed_sessions"
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    token: Mapped[bytes] = mapped_column(LargeBinary)
+    token_expires_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from api.control.access import Principal
+from api.control.access.principal import Principal
 from engine.catalog import versions
 from engine.catalog.tables import TenantRow
 

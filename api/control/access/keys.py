@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.control.permissions import PERMISSIONS, usual
-from api.control.tenants import require_tenant
+from api.control.access.permissions import PERMISSIONS, usual
+from api.control.tenants.reading import require_tenant
 from engine.catalog.keys import NewKey, create_key, keys_of
 from engine.errors import ConfigurationError
 from engine.workspace import Workspace

@@ -12,8 +12,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from api.control.access import Principal, authenticate
-from api.control.uses import Uses
+from api.control.access.principal import Principal, authenticate
+from api.control.access.uses import Uses
 from engine.catalog.changes import Changes
 from engine.catalog.keys import USED_EVERY, ends_at
 from slices.installation import Installation

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.control.access import Principal
-from api.control.reach import reaches
-from api.control.tenants import shown_tenant
+from api.control.access.principal import Principal
+from api.control.access.reach import reaches
+from api.control.tenants.reading import shown_tenant
 from api.serving.problems import FieldError, Problem
 from engine.catalog import audit, versions
 from engine.catalog.audit import Actor, Entry

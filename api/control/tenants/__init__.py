@@ -1,0 +1,1 @@
+"""Tenants: read, made, changed."""
