@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from api import openapi, refusals
 from api.control.access.decisions import Decisions
-from api.endpoints import audit, dashboards, health, me, query, refreshes, routes, slices, tenants
+from api.endpoints import audit, dashboards, health, keys, me, query, refreshes, routes, slices, tenants
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.definitions import Definitions
@@ -25,7 +25,7 @@ from slices.installation import open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = tuple(m.router for m in (dashboards, query, slices, me, tenants, routes, refreshes, audit, health))
+_ROUTERS: tuple[APIRouter, ...] = tuple(m.router for m in (dashboards, query, slices, me, tenants, routes, refreshes, keys, audit, health))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

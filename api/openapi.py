@@ -24,6 +24,7 @@ _TAGS = {
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",
+    "keys": "Keys and signing keys",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -19,11 +19,12 @@ _FORM = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a POST answers: status, Location, body."""
+    """What a POST answers: status, Location, body. `once` is said the first time and never kept: a secret."""
 
     status: int
     location: str | None
     body: dict[str, Any]
+    once: dict[str, Any] = field(default_factory=dict)
 
 
 def once(installation: Installation, principal: Principal, key: str | None, asked: Any, work: Callable[[], Reply]) -> Reply:

@@ -110,6 +110,21 @@ _AUDIT = {
 }
 
 
+_KEY = {
+    "id": "ky_01m86k7fh2r9s4t6v8w0x1y3z5",
+    "label": "website",
+    "scope": f"tenant:{_TENANT['id']}",
+    "permissions": ["query:panel", "dashboard:view"],
+    "created_by": "ky_01m86k7f4b7c1d3f5g7h9j1k3m",
+    "created_at": "2026-11-01T08:00:00.000000Z",
+    "expires_at": None,
+    "rotated_until": None,
+    "revoked_at": None,
+    "last_used_at": _AS_OF,
+    "allowed_ips": [],
+}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -169,6 +184,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "patch_tenant": {_JSON: _TENANT | {"state": "suspended", "reason": "unpaid since October"}},
     "delete_tenant": {},
     "post_tenants_batch": {"application/x-ndjson": '{"line": 1, "status": 201, "id": "' + str(_TENANT["id"]) + '", "key": "42"}\n'},
+    "create_key": {_JSON: _KEY | {"key": "shk_01m86k7fh2r9s4t6v8w0x1y3z5_…", "last_used_at": None}},
+    "list_keys": {_JSON: _list(_KEY)},
+    "get_key": {_JSON: _KEY},
+    "patch_key": {_JSON: _KEY | {"allowed_ips": ["192.0.2.0/24"]}},
+    "delete_key": {},
+    "rotate_key": {_JSON: _KEY | {"id": "ky_01m86k7g0a2c4f6h8k0n2q4s6v", "key": "shk_01m86k7g0a2c4f6h8k0n2q4s6v_…", "last_used_at": None}},
     "list_audit": {_JSON: _list(_AUDIT)},
     "export_audit": {"application/x-ndjson": '{"id": "au_01m86k7g9a4t6y8p0q2w3e5r7z", "number": 812, "action": "tenants.update", …}\n'},
     "start_refresh": {_JSON: _RUN},
@@ -192,6 +213,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "create_key": {"scope": "tenant:key:42", "permissions": ["query:panel", "dashboard:view"], "label": "website"},
+    "patch_key": {"allowed_ips": ["192.0.2.0/24"]},
+    "rotate_key": {"overlap_seconds": 3600},
     "put_tenant": {"name": "Acme", "attributes": {"region": "EMEA"}, "allowed_origins": ["https://app.acme.example"]},
     "patch_tenant": {"state": "suspended", "reason": "unpaid since October", "metadata": {"crm": None}},
     "post_tenants_batch": '{"key": "42", "name": "Acme"}\n{"key": "43", "parent": "key:42"}\n',
@@ -200,11 +224,14 @@ BODIES: dict[str, Any] = {
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
 LOCATIONS = {
+    "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",
+    "rotate_key": f"/v1/workspaces/{_WORKSPACE}/keys/ky_01m86k7g0a2c4f6h8k0n2q4s6v",
     "put_tenant": f"/v1/workspaces/{_WORKSPACE}/tenants/{_TENANT['id']}",
     "get_slice_file": f"/v1/slices/{_VERSION}/acme.duckdb",
     "start_refresh": f"/v1/workspaces/{_WORKSPACE}/refreshes/{_RUN['id']}",
 }
 PARAMETERS: dict[str, Any] = {
+    "key": _KEY["id"],
     "slug": "sales",
     "panel": "orders",
     "version": _VERSION,

@@ -186,6 +186,28 @@ class AuditShape(_Shape):
     hash: str
 
 
+class KeyShape(_Shape):
+    """A key without its secret."""
+
+    id: str
+    label: str
+    scope: str
+    permissions: list[str]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    rotated_until: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    allowed_ips: list[str]
+
+
+class NewKeyShape(KeyShape):
+    """A key that was just made: `key` is its text; null where the same request was sent again."""
+
+    key: str | None
+
+
 class Stage(_Shape):
     """A stage of a run that has ended."""
 
