@@ -13,19 +13,22 @@ from starlette.routing import Route
 
 from api import openapi, refusals
 from api.control.access.decisions import Decisions
-from api.endpoints import audit, dashboards, health, keys, me, query, refreshes, routes, slices, tenants
+from api.endpoints import audit, dashboards, embed, health, keys, me, query, refreshes, routes, signing_keys, slices, tenants
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.definitions import Definitions
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices
 from api.serving.results import Results
+from engine.catalog import versions
 from engine.settings import Settings
 from slices.installation import open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = tuple(m.router for m in (dashboards, query, slices, me, tenants, routes, refreshes, keys, audit, health))
+_ROUTERS: tuple[APIRouter, ...] = tuple(
+    m.router for m in (dashboards, query, slices, me, tenants, routes, refreshes, keys, signing_keys, embed, audit, health)
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -34,6 +37,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     installation = open_installation(chosen)
     app = bare_app()
     metrics = Metrics()
+    decisions = Decisions(installation)
+
+    def is_allowed_origin(origin: str) -> bool:
+        with installation.catalog.read() as session:
+            return decisions.once(("origin", origin), lambda: (versions.is_allowed_origin(session, origin), None))
+
     app.state.context = Context(
         installation,
         OpenSlices(chosen.open_slices, chosen.statement_memory, chosen.statement_seconds),
@@ -41,13 +50,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics,
         Definitions(),
         Results(chosen.cache_bytes),
-        Decisions(installation),
+        decisions,
         etag_key=installation.derived_key("etag"),
     )
     _pages(app)
     routes = [r for router in (*_ROUTERS, app.router) for r in router.routes if isinstance(r, Route)]
     refusals.install(app, metrics, routes)
-    app.add_middleware(Requests, metrics=metrics, routes=routes, most=chosen.request_bytes)
+    app.add_middleware(Requests, metrics=metrics, routes=routes, most=chosen.request_bytes, is_allowed_origin=is_allowed_origin)
     return app
 
 

@@ -9,7 +9,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 from fastapi.responses import JSONResponse
@@ -25,6 +25,7 @@ from api.serving.problems import RETRY, Problem
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SLASH = "\ufdd0"
 """A slash within a part of a path: no character of any text (Unicode has it as none), so no name has it."""
+_READABLE = "ETag, Location, Retry-After, Server-Timing, X-Request-Id, X-Slice-As-Of, X-Slice-Version"
 log = logging.getLogger("slicehouse.api")
 
 
@@ -46,10 +47,12 @@ def allowed_methods(routes: Iterable[Route], path: str) -> list[str]:
 
 
 class Requests:
-    """The outermost layer. `routes` are all of the application's; `most` bytes of body are read."""
+    """The outermost layer. `routes` are all of the application's; `most` bytes of body are read; pages of an allowed origin may ask."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, routes: list[Route], most: int) -> None:
-        self._app, self._metrics, self._routes, self._most = app, metrics, routes, most
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, routes: list[Route], most: int, is_allowed_origin: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self._app, self._metrics, self._routes, self._most, self._is_allowed_origin = app, metrics, routes, most, is_allowed_origin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -61,7 +64,7 @@ class Requests:
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        out = _Out(send, request_id, scope["path"])
+        out = _Out(send, request_id, scope)
         began = time.perf_counter()
         try:
             early = self._early(scope, headers)
@@ -83,11 +86,26 @@ class Requests:
         request_id = scope["state"]["request_id"]
         if scope["method"] == "OPTIONS":
             methods = allowed_methods(self._routes, scope["path"])
-            return Response(status_code=204, headers={"Allow": ", ".join(methods)}) if methods else self._not_found(request_id)
+            if not methods:
+                return self._not_found(request_id)
+            return Response(status_code=204, headers={"Allow": ", ".join(methods)} | self._preflight(headers, methods))
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self._most:
             return self._problem(Problem("request_too_large", f"A body has at most {self._most} bytes."), request_id)
         return None
+
+    def _preflight(self, headers: Headers, methods: list[str]) -> dict[str, str]:
+        """What a page of another origin may send (Fetch, 4.8), where a tenant allows that origin; the token decides then."""
+        origin = headers.get("origin")
+        if origin is None or "access-control-request-method" not in headers or not self._is_allowed_origin(origin):
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": ", ".join(methods),
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match, Idempotency-Key, X-Request-Id",
+            "Access-Control-Max-Age": "600",
+            "Vary": "Origin",
+        }
 
     def _not_found(self, request_id: str) -> Response:
         return self._problem(Problem("not_found"), request_id)
@@ -107,8 +125,8 @@ def _with_slashes_kept(scope: Scope) -> str:
 class _Out:
     """Adds headers to the start of an answer, and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str, path: str) -> None:
-        self._send, self._request_id, self._path = send, request_id, path
+    def __init__(self, send: Send, request_id: str, scope: Scope) -> None:
+        self._send, self._request_id, self._scope = send, request_id, scope
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
@@ -118,8 +136,13 @@ class _Out:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
             headers.setdefault("X-Content-Type-Options", "nosniff")
-            if self._path.startswith("/v1/"):
+            if self._scope["path"].startswith("/v1/"):
                 headers.setdefault("Cache-Control", "no-store")
+            origin = self._scope["state"].get("readable_by")
+            if origin is not None:
+                headers["Access-Control-Allow-Origin"] = origin
+                headers["Access-Control-Expose-Headers"] = _READABLE
+                headers.add_vary_header("Origin")
         await self._send(message)
 
 

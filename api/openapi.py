@@ -24,12 +24,13 @@ _TAGS = {
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",
+    "embed": "Dashboards in a page of the customer's own",
     "keys": "Keys and signing keys",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }
 _SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key: shk_…"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key (shk_…) or a token (a JWT)"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, where Authorization is taken"},
 }
 _HEADERS = {

@@ -40,6 +40,12 @@ class Body:
     etag: str | None
 
 
+def most(found: Asked, limit: int = DEFAULT_ROWS) -> int:
+    """How many rows an answer may have: what is asked, or less where a token says so."""
+    grant = found.principal.grant
+    return limit if grant is None or grant.rows is None else min(limit, grant.rows)
+
+
 def given(found: Asked) -> dict[str, Any]:
     """The parameters that every statement has."""
     return {"as_of": found.as_of, "timezone": found.ref.timezone}

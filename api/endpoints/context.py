@@ -180,8 +180,19 @@ def principal_of(request: Request, *, again: bool = False) -> Principal:
         raise Problem("syntax", "Send one credential.")
     address = request.client.host if request.client else None
     found = context.decisions.principal(headers.get("authorization"), headers.get("x-api-key"), address)
+    _check_origin(request, found)
     request.state.principal = found
     return found
+
+
+def _check_origin(request: Request, principal: Principal) -> None:
+    """A page of another origin is answered for a token that names it, and may read the answer then. Raises Problem `origin_not_allowed`."""
+    origin = request.headers.get("origin")
+    if principal.grant is None or origin is None or origin == f"{request.url.scheme}://{request.url.netloc}":
+        return
+    if origin not in principal.grant.origins:
+        raise Problem("origin_not_allowed")
+    request.state.readable_by = origin
 
 
 def named_by(request: Request, header: str) -> str | None:
@@ -230,8 +241,18 @@ def asked(request: Request) -> Asked:
     return Asked(context, principal, *found, timing)
 
 
-def wanted_format(request: Request) -> str:
-    """json, arrow, csv or parquet, by `?format=`, else by Accept (RFC 9110, 12.5.1). Raises Problem `not_acceptable`."""
+def wanted_format(request: Request, principal: Principal) -> str:
+    """json, arrow, csv or parquet, by `?format=`, else by Accept (RFC 9110, 12.5.1); what is a file needs the permission to export.
+
+    Raises Problem `not_acceptable`, `forbidden`.
+    """
+    found = _format(request)
+    if found in ("csv", "parquet"):
+        principal.require("export:data")
+    return found
+
+
+def _format(request: Request) -> str:
     named = request.query_params.get("format")
     if named is not None:
         if named not in MEDIA:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Body, Statement, answered, body_of, computed, given, kept
+from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Body, Statement, answered, body_of, computed, given, kept, most
 from api.endpoints.context import Asked, asked, enter, permission, wanted_format
 from api.endpoints.lists import listed
 from api.endpoints.shapes import DashboardShape, DashboardSummary, Data, ListOf, ManyData
@@ -21,16 +21,28 @@ Format = Annotated[str | None, Query(description="json, arrow, csv or parquet; e
 _OPTIONS = 1_000
 
 
+def _dashboards(found: Asked) -> dict[str, Dashboard]:
+    """Those that the caller may see, by slug."""
+    grant = found.principal.grant
+    wanted = None if grant is None else grant.resources
+    return {slug: d for slug, d in found.dashboards.items() if wanted is None or slug in wanted}
+
+
 def _dashboard(found: Asked, slug: str) -> Dashboard:
-    dashboard = found.dashboards.get(slug)
+    dashboard = _dashboards(found).get(slug)
     if dashboard is None:
         raise Problem("not_found")
     return dashboard
 
 
+def _fixed(found: Asked) -> dict[str, Any]:
+    """The parameters that are locked for the caller."""
+    return {} if found.principal.grant is None else found.principal.grant.fixed
+
+
 def _bound(found: Asked, dashboard: Dashboard, values: dict[str, Any]) -> dict[str, Any]:
     try:
-        return bind(dashboard, values, found.as_of, found.ref.timezone)
+        return bind(dashboard, values, found.as_of, found.ref.timezone, _fixed(found))
     except ParameterError as error:
         raise Problem(error.code, error.detail, [FieldError(f"/parameters/{error.name}", error.code, error.detail)]) from None
 
@@ -43,11 +55,12 @@ def list_dashboards(
 ) -> Response:
     """What this tenant has, in the order of the files."""
     found = asked(request)
-    slugs = list(found.dashboards)
+    mine = _dashboards(found)
+    slugs = list(mine)
     if cursor is not None and cursor not in slugs:
         raise Problem("validation", "That cursor was not given by this list.", [FieldError("/cursor", "invalid", "no such cursor")])
     first = 0 if cursor is None else slugs.index(cursor) + 1
-    shown = [found.dashboards[slug] for slug in slugs[first : first + limit]]
+    shown = [mine[slug] for slug in slugs[first : first + limit]]
     data = [{"id": d.slug, "slug": d.slug, "title": d.title, "description": d.description} for d in shown]
     body = msgspec.json.encode(listed(data, more=first + limit < len(slugs)))
     return found.respond(request, body, "application/json", found.etag("dashboards", body))
@@ -64,13 +77,14 @@ async def get_dashboard(request: Request, slug: str) -> Response:
         | ({"sql": p.sql} if may_edit else {})
         for n, p in dashboard.panels.items()
     }
+    bound = _bound(found, dashboard, {})
     facts = {
         "id": dashboard.slug,
         "slug": dashboard.slug,
         "title": dashboard.title,
         "description": dashboard.description,
         **found.meta(),
-        "parameters": {n: await _shown(request, found, n, p) for n, p in dashboard.parameters.items()},
+        "parameters": {n: await _shown(request, found, n, p, bound) for n, p in dashboard.parameters.items()},
         "panels": panels,
         "tiles": [t.model_dump(exclude_none=True) for t in dashboard.tiles],
     }
@@ -78,18 +92,19 @@ async def get_dashboard(request: Request, slug: str) -> Response:
     return found.respond(request, body, "application/json", found.etag("dashboard", body))
 
 
-async def _shown(request: Request, found: Asked, name: str, parameter: Parameter) -> dict[str, Any]:
-    """A parameter, its default and its options resolved for this tenant."""
-    options = [{"value": o, "label": o} for o in parameter.options or ()]
-    if parameter.options_sql:
-        body = await body_of(request, found, Statement(parameter.options_sql, given(found), _OPTIONS))
+async def _shown(request: Request, found: Asked, name: str, parameter: Parameter, bound: dict[str, Any]) -> dict[str, Any]:
+    """A parameter, its default and its options resolved for this tenant; one that is locked for the caller has that value and no options."""
+    fixed = _fixed(found)
+    options = [{"value": o, "label": o} for o in parameter.options or () if name not in fixed]
+    if parameter.options_sql and name not in fixed:
+        body = await body_of(request, found, Statement(parameter.options_sql, bound | given(found), _OPTIONS))
         options = [{"value": str(r[0]), "label": str(r[-1])} for r in msgspec.json.decode(body.content)["rows"]]
     return {
         "type": parameter.type,
         "title": parameter.title or name,
-        "default": resolved_default(parameter, found.as_of, found.ref.timezone),
+        "default": fixed[name] if name in fixed else resolved_default(parameter, found.as_of, found.ref.timezone),
         "multiple": parameter.multiple,
-        "locked": parameter.locked,
+        "locked": parameter.locked or name in fixed,
         "options": options,
     }
 
@@ -106,12 +121,14 @@ async def get_panel(
 ) -> Response:
     """One panel's data. The dashboard's parameters are `p.name=value`, repeated for several values."""
     found = asked(request)
-    format_ = wanted_format(request)
+    format_ = wanted_format(request, found.principal)
     dashboard = _dashboard(found, slug)
     if panel not in dashboard.panels:
         raise Problem("not_found")
     values = {k[2:]: request.query_params.getlist(k) for k in request.query_params if k.startswith("p.")}
-    return await answered(request, found, Statement(dashboard.panels[panel].sql, _bound(found, dashboard, values), limit, format_))
+    return await answered(
+        request, found, Statement(dashboard.panels[panel].sql, _bound(found, dashboard, values), most(found, limit), format_)
+    )
 
 
 class DataRequest(BaseModel):
@@ -131,7 +148,7 @@ async def post_data(request: Request, slug: str, body: DataRequest) -> Response:
     names = list(dict.fromkeys(body.panels if body.panels is not None else dashboard.panels))
     if any(n not in dashboard.panels for n in names):
         raise Problem("not_found")
-    statements = {n: Statement(dashboard.panels[n].sql, bound) for n in names}
+    statements = {n: Statement(dashboard.panels[n].sql, bound, most(found)) for n in names}
     bodies: dict[str, Body | Problem | None] = {n: kept(found, s) for n, s in statements.items()}
     missing = {n: s for n, s in statements.items() if bodies[n] is None}
     if missing:

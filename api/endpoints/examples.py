@@ -125,6 +125,23 @@ _KEY = {
 }
 
 
+_SIGNING_KEY = {
+    "id": "sk_01m86k7gb1d3f5h7j9m1p3r5t7",
+    "label": "our back end",
+    "algorithm": "EdDSA",
+    "public_key": "-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n",
+    "scope": "workspace",
+    "permissions": ["query:panel", "dashboard:view"],
+    "issuer": _WORKSPACE,
+    "audience": f"urn:slicehouse:{_WORKSPACE}",
+    "created_by": "ky_01m86k7f4b7c1d3f5g7h9j1k3m",
+    "created_at": "2026-11-01T08:00:00.000000Z",
+    "expires_at": None,
+    "until": None,
+}
+_TOKEN = {"token": "eyJhbGciOiJIUzI1NiIsImtpZCI6Imt5X…", "token_expires_at": "2026-11-24T11:57:05.103747Z"}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -175,6 +192,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "principal": {"id": "ky_01m86k7fh2r9s4t6v8w0x1y3z5", "type": "key", "label": "website"},
             "scope": {"type": "tenant", "workspace": {"id": _WORKSPACE, "slug": "acme", "name": "Acme Analytics"}},
             "permissions": ["dashboard:view", "query:panel"],
+            "grant": None,
             "tenant": {"id": _TENANT["id"], "key": "42", "name": "Acme"},
         }
     },
@@ -190,6 +208,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "patch_key": {_JSON: _KEY | {"allowed_ips": ["192.0.2.0/24"]}},
     "delete_key": {},
     "rotate_key": {_JSON: _KEY | {"id": "ky_01m86k7g0a2c4f6h8k0n2q4s6v", "key": "shk_01m86k7g0a2c4f6h8k0n2q4s6v_…", "last_used_at": None}},
+    "create_signing_key": {_JSON: _SIGNING_KEY | {"secret": None}},
+    "list_signing_keys": {_JSON: _list(_SIGNING_KEY)},
+    "get_signing_key": {_JSON: _SIGNING_KEY},
+    "delete_signing_key": {_JSON: _SIGNING_KEY | {"until": _AS_OF}},
+    "create_embed_session": {_JSON: _TOKEN | {"tenant": _TENANT["id"], "session": "ses_…", "url": f"/embed/{_TENANT['id']}#session=ses_…"}},
+    "exchange_session": {_JSON: _TOKEN},
     "list_audit": {_JSON: _list(_AUDIT)},
     "export_audit": {"application/x-ndjson": '{"id": "au_01m86k7g9a4t6y8p0q2w3e5r7z", "number": 812, "action": "tenants.update", …}\n'},
     "start_refresh": {_JSON: _RUN},
@@ -213,6 +237,19 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "create_signing_key": {"algorithm": "EdDSA", "public_key": _SIGNING_KEY["public_key"], "label": "our back end"},
+    "create_embed_session": {
+        "tenant": "key:42",
+        "sub": "user-17",
+        "roles": ["tenant viewer"],
+        "user": {"rep_id": 17},
+        "resources": [{"dashboard": "sales"}],
+        "params": {"region": ["EMEA"]},
+        "settings": {"can_export": True},
+        "origins": ["https://app.acme.example"],
+        "ttl": 900,
+    },
+    "exchange_session": {"session": "ses_…"},
     "create_key": {"scope": "tenant:key:42", "permissions": ["query:panel", "dashboard:view"], "label": "website"},
     "patch_key": {"allowed_ips": ["192.0.2.0/24"]},
     "rotate_key": {"overlap_seconds": 3600},
@@ -224,6 +261,7 @@ BODIES: dict[str, Any] = {
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
 LOCATIONS = {
+    "create_signing_key": f"/v1/workspaces/{_WORKSPACE}/signing-keys/{_SIGNING_KEY['id']}",
     "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",
     "rotate_key": f"/v1/workspaces/{_WORKSPACE}/keys/ky_01m86k7g0a2c4f6h8k0n2q4s6v",
     "put_tenant": f"/v1/workspaces/{_WORKSPACE}/tenants/{_TENANT['id']}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 
-from api.control.access.principal import workspace_of
+from api.control.access.principal import Principal, workspace_of
 from api.endpoints.context import context_of, enter, named_by, permission, principal_of
 from api.endpoints.shapes import Me
 from engine.catalog.tables import TenantRow
@@ -28,5 +28,22 @@ def get_me(request: Request) -> dict[str, Any]:
             "workspace": {"id": workspace.id, "slug": workspace.slug, "name": workspace.name} if workspace else None,
         },
         "permissions": sorted(principal.permissions),
+        "grant": _grant(principal),
         "tenant": {"id": tenant.id, "key": tenant.key, "name": tenant.name} if tenant else None,
+    }
+
+
+def _grant(principal: Principal) -> dict[str, Any] | None:
+    """What a token says to the page that it is for."""
+    grant = principal.grant
+    if grant is None:
+        return None
+    return {
+        "roles": list(grant.roles),
+        "dashboards": None if grant.resources is None else list(grant.resources),
+        "params": grant.fixed,
+        "can_drill": grant.can_drill,
+        "theme": grant.theme,
+        "locale": grant.locale,
+        "time_zone": grant.time_zone,
     }

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Statement, answered, given
+from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Statement, answered, given, most
 from api.endpoints.context import asked, enter, permission, wanted_format
 from api.endpoints.shapes import Data
 from api.serving.problems import Problem
@@ -32,6 +32,11 @@ async def post_query(
 ) -> Response:
     """One SELECT on the caller's slice."""
     found = asked(request)
+    found.principal.require_whole()
     if not found.definition.caller_sql:
         raise Problem("caller_sql_off", "caller_sql is false in this workspace.")
-    return await answered(request, found, Statement(body.sql, given(found) | body.parameters, body.limit, wanted_format(request)))
+    return await answered(
+        request,
+        found,
+        Statement(body.sql, given(found) | body.parameters, most(found, body.limit), wanted_format(request, found.principal)),
+    )

@@ -208,6 +208,46 @@ class NewKeyShape(KeyShape):
     key: str | None
 
 
+class SigningKeyShape(_Shape):
+    """A signing key. `until` is the end that was set for it."""
+
+    id: str
+    label: str
+    algorithm: Literal["EdDSA", "ES256", "HS256"]
+    public_key: str | None
+    scope: str
+    permissions: list[str]
+    issuer: str
+    audience: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    until: datetime | None
+
+
+class NewSigningKeyShape(SigningKeyShape):
+    """A signing key that was just registered: `secret` is there where one was made."""
+
+    secret: str | None
+
+
+class SessionShape(_Shape):
+    """An embed session; its secrets are null where the same request was sent again."""
+
+    tenant: str
+    session: str | None
+    token: str | None
+    token_expires_at: datetime
+    url: str | None
+
+
+class TokenShape(_Shape):
+    """A token and its end."""
+
+    token: str
+    token_expires_at: datetime
+
+
 class Stage(_Shape):
     """A stage of a run that has ended."""
 
@@ -387,12 +427,25 @@ class ScopeShape(_Shape):
     workspace: Named | None
 
 
+class GrantShape(_Shape):
+    """What a token says to the page that it is for. `dashboards` null: all that the tenant has; `params` are locked."""
+
+    roles: list[str]
+    dashboards: list[str] | None
+    params: dict[str, Any]
+    can_drill: bool
+    theme: str | None
+    locale: str | None
+    time_zone: str | None
+
+
 class Me(_Shape):
-    """The caller."""
+    """The caller; `grant` is there for a token."""
 
     principal: PrincipalShape
     scope: ScopeShape
     permissions: list[str]
+    grant: GrantShape | None
     tenant: Named | None
 
 

@@ -24,6 +24,7 @@ Ignored = Annotated[str | None, Query(description="ignored: a file is a file")]
 def get_schema(request: Request) -> Response:
     """Tables and columns of the slice, with types and comments."""
     found = asked(request)
+    found.principal.require_whole()
     manifest = msgspec.json.decode(_manifest(found))
     tables = [{"name": n, "comment": t.get("comment"), "rows": t["rows"], "columns": t["columns"]} for n, t in manifest["tables"].items()]
     body = msgspec.json.encode({"data": tables, **found.meta()})
@@ -34,6 +35,7 @@ def get_schema(request: Request) -> Response:
 def get_slice(request: Request) -> Response:
     """The manifest of the version that answers."""
     found = asked(request)
+    found.principal.require_whole()
     return found.respond(request, _manifest(found), "application/json", found.etag("manifest"))
 
 
@@ -50,6 +52,7 @@ def _manifest(found: Asked) -> bytes:
 def get_slice_file(request: Request, format: Ignored = None) -> Response:
     """To the current version's file."""
     found = asked(request)
+    found.principal.require_whole()
     return RedirectResponse(f"/v1/slices/{found.version.id}/{found.tenant.slug}.duckdb", 307, headers={"Cache-Control": "no-store"})
 
 
@@ -57,6 +60,7 @@ def get_slice_file(request: Request, format: Ignored = None) -> Response:
 def get_version_file(request: Request, version: str, name: str, format: Ignored = None) -> Response:
     """The file of a version that this tenant may still have: immutable, with ranges."""
     found = asked(request)
+    found.principal.require_whole()
     with found.context.installation.catalog.read() as session:
         row = versions.version_of(session, version)
     if row is None or row.tenant_id != found.tenant.id:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from engine.catalog.tables import ENDED, PublicationRow, TenantRow, VersionRow
+from engine.catalog.tables import ENDED, OriginRow, PublicationRow, TenantRow, VersionRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
@@ -82,6 +82,18 @@ def find_tenant(session: Session, workspace_id: str, name: str) -> TenantRow | N
     if key == name and (name.startswith("tn_") or name in ("", ".", "..")):
         return None
     return session.scalar(query.where(TenantRow.key == key))
+
+
+def set_origins(session: Session, tenant: TenantRow) -> None:
+    """Lets the tenant be found by the origins that it allows."""
+    session.execute(delete(OriginRow).where(OriginRow.tenant_id == tenant.id))
+    session.add_all(OriginRow(tenant_id=tenant.id, origin=o) for o in dict.fromkeys(tenant.allowed_origins))
+
+
+def is_allowed_origin(session: Session, origin: str) -> bool:
+    """Whether any tenant that has not left allows pages of that origin."""
+    query = select(OriginRow.tenant_id).join(TenantRow, OriginRow.tenant_id == TenantRow.id)
+    return session.scalar(query.where(OriginRow.origin == origin, TenantRow.state.not_in(ENDED)).limit(1)) is not None
 
 
 def resume_tenant(session: Session, tenant_id: str) -> None:

@@ -25,20 +25,24 @@ class ParameterError(Exception):
         self.code, self.name, self.detail = code, name, detail
 
 
-def bind(dashboard: Dashboard, given: Mapping[str, Any], as_of: datetime, timezone: str) -> dict[str, Any]:
+def bind(dashboard: Dashboard, given: Mapping[str, Any], as_of: datetime, timezone: str, fixed: Mapping[str, Any] = {}) -> dict[str, Any]:
     """What is bound: every `$name` of the dashboard's parameters, `$as_of` and `$timezone`.
 
-    `given` maps a parameter to a text, a list of texts, or a JSON value. Raises ParameterError for an unknown or a locked parameter,
-    and for a value that does not fit.
+    `given` maps a parameter to a text, a list of texts, or a JSON value; `fixed` are values that the caller cannot set. Raises ParameterError
+    for an unknown or a locked parameter, for a value that does not fit, and where a fixed one is none of the dashboard's: what it was to
+    narrow would be whole.
     """
+    for name in fixed:
+        if name not in dashboard.parameters:
+            raise ParameterError("partial_scope", name, f"{name} is fixed for you, and this dashboard has no such parameter")
     for name in given:
         if name not in dashboard.parameters:
             raise ParameterError("param_unknown", name, f"this dashboard has no parameter {name}")
-        if dashboard.parameters[name].locked:
+        if dashboard.parameters[name].locked or name in fixed:
             raise ParameterError("param_locked", name, f"{name} is fixed for you")
     found: dict[str, Any] = {"as_of": as_of, "timezone": timezone}
     for name, parameter in dashboard.parameters.items():
-        value = given[name] if name in given else resolved_default(parameter, as_of, timezone)
+        value = given[name] if name in given else fixed[name] if name in fixed else resolved_default(parameter, as_of, timezone)
         found.update(_bound(name, parameter, value))
     return found
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from api.control.access.principal import Principal, authenticate
+from api.control.access.principal import Principal, authenticate, credential
+from api.control.access.tokens import authenticated, is_token
 from api.control.access.uses import Uses
 from engine.catalog.changes import Changes
 from engine.catalog.keys import USED_EVERY, ends_at
@@ -48,11 +49,14 @@ class Decisions:
         return value
 
     def principal(self, authorization: str | None, api_key: str | None, address: str | None) -> Principal:
-        """The principal of a key, asked anew each minute, so that its use is noted. Raises Problem as `authenticate` does."""
+        """The principal of a key, asked anew each minute, so that its use is noted, or of a token. Raises Problem as `authenticate` does."""
         given = (authorization, api_key, address)
         return self.once(("principal", sha256(repr(given).encode()).digest()), lambda: self._authenticated(*given))
 
     def _authenticated(self, authorization: str | None, api_key: str | None, address: str | None) -> tuple[Principal, datetime | None]:
+        text = credential(authorization, None)
+        if is_token(text):
+            return authenticated(self._installation, text)
         principal, key = authenticate(self._installation, authorization, api_key, address)
         self.uses.note(key.id)
         again, end = self._installation.clock() + USED_EVERY, ends_at(key)

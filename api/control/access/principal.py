@@ -6,7 +6,9 @@ Keys are looked up at every request, so that a revocation is felt at once.
 from __future__ import annotations
 
 import ipaddress
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +20,34 @@ from slices.installation import Installation
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token says beyond its permissions. `user` and `params` (locked) are objects as JSON; `resources` None: all dashboards.
+
+    `origins`: the pages it may be used from; none said: no page of another origin. `rows`: the most of one answer.
+    """
+
+    sub: str
+    roles: tuple[str, ...] = ()
+    user: str = "{}"
+    resources: tuple[str, ...] | None = None
+    params: str = "{}"
+    can_drill: bool = False
+    theme: str | None = None
+    locale: str | None = None
+    time_zone: str | None = None
+    origins: tuple[str, ...] = ()
+    rows: int | None = None
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that are locked, by name."""
+        found: dict[str, Any] = json.loads(self.params)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: its scope and what it may do. `tenant` is the tenant of a tenant or subtree scope."""
+    """Who asks: its scope and what it may do. `tenant` is the tenant of a tenant or subtree scope; a token has a grant; `credential` is the key's id."""
 
     id: str
     type: str
@@ -28,11 +56,18 @@ class Principal:
     workspace_id: str | None
     tenant_id: str | None
     permissions: frozenset[str]
+    grant: Grant | None = None
+    credential: str = ""
 
     def require(self, permission: str) -> None:
         """Raises Problem `forbidden` where the permission is missing."""
         if permission not in self.permissions:
             raise Problem("forbidden", f"This needs the permission {permission}.")
+
+    def require_whole(self) -> None:
+        """Raises Problem `partial_scope` where the principal sees a part of its slice only."""
+        if self.grant is not None and self.grant.fixed:
+            raise Problem("partial_scope")
 
 
 def authenticate(
@@ -49,7 +84,8 @@ def authenticate(
     key, row = found
     if not is_alive(key, installation.clock()) or not _address_allowed(key.allowed_ips, address):
         raise Problem("credential_invalid")
-    return Principal(row.id, row.type, row.label, row.scope, row.workspace_id, row.tenant_id, frozenset(row.permissions)), key
+    permissions = frozenset(row.permissions)
+    return Principal(row.id, row.type, row.label, row.scope, row.workspace_id, row.tenant_id, permissions, credential=key.id), key
 
 
 def credential(authorization: str | None, api_key: str | None) -> str:

@@ -148,6 +148,8 @@ def _change(
         return
     tenant.revision += 1
     session.flush()
+    if "allowed_origins" in fields:
+        versions.set_origins(session, tenant)
     changed = {k: v for k, v in after.items() if before is None or before[k] != v}
     was = {k: before[k] for k in changed} if before is not None else None
     entry = Entry(action, tenant.id, tenant.workspace_id, tenant.id, before=was, after=changed)

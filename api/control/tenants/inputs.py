@@ -22,7 +22,8 @@ def plain_line(text: str) -> str:
     return text
 
 
-def _zone(text: str) -> str:
+def zone(text: str) -> str:
+    """The name of a time zone. Raises ValueError."""
     if text not in available_timezones():
         raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin")
     return text
@@ -82,7 +83,7 @@ class TenantInput(Input):
     locale: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = Field(
         default=None, description="BCP 47"
     )
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    timezone: Annotated[str, AfterValidator(zone)] | None = None
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(default=None, description="ISO 4217")
     allowed_origins: Annotated[list[Origin], Field(max_length=50)] | None = None
     domains: Annotated[list[Host], Field(max_length=50)] | None = None

@@ -13,7 +13,7 @@ from engine.catalog.tables.slices import (
     StageRow,
     VersionRow,
 )
-from engine.catalog.tables.tenants import ENDED, TenantRow, WorkspaceRow
+from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
 
 __all__ = [
     "ENDED",
@@ -22,6 +22,7 @@ __all__ = [
     "EmbedSessionRow",
     "IdempotencyRow",
     "KeyRow",
+    "OriginRow",
     "PrincipalRow",
     "PublicationRow",
     "ReviewRow",

@@ -64,3 +64,11 @@ class TenantRow(Base):
     def shown_state(self) -> str:
         """The state that counts: who is suspended is so whatever a refresh makes of the slice; who has left has left."""
         return "suspended" if self.suspended_at is not None and self.state not in ENDED else self.state
+
+
+class OriginRow(Base):
+    """An origin of a tenant's `allowed_origins`, to be found by."""
+
+    __tablename__ = "tenant_origins"
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    origin: Mapped[str] = mapped_column(primary_key=True, index=True)

@@ -1,4 +1,4 @@
-"""signing keys, embed sessions"""
+"""signing keys, embed sessions, the origins that tenants allow"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,10 +43,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_embed_sessions")),
     )
     op.create_index("ix_embed_sessions_expires_at", "embed_sessions", ["expires_at"])
+    op.create_table(
+        "tenant_origins",
+        sa.Column("tenant_id", sa.String(length=255), nullable=False),
+        sa.Column("origin", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_origins_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "origin", name=op.f("pk_tenant_origins")),
+    )
+    op.create_index("ix_tenant_origins_origin", "tenant_origins", ["origin"])
 
 
 def downgrade() -> None:
     """Back."""
 
+    op.drop_table("tenant_origins")
     op.drop_table("embed_sessions")
     op.drop_table("signing_keys")
