@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from functools import cache
@@ -44,6 +45,11 @@ panels:
 tiles:
   - {panel: orders, x: 0, y: 0, w: 12, h: 4}
 """
+
+
+def address(path: str, **known: str) -> str:
+    """A path of the API's document with its parameters filled in: what is known of them, else x."""
+    return re.sub(r"\{(\w+)\}", lambda m: known.get(m[1], "x"), path)
 
 
 def tables() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.endpoints import shapes
 from api.endpoints.examples import ANSWERS
 from api.openapi import operations
 from api.serving.problems import CODES
-from tests.acceptance.http_world import PANEL, World
+from tests.acceptance.http_world import PANEL, World, address
 from tests.acceptance.live import live
 
 WEB = Path("api/web")
@@ -142,14 +142,13 @@ def test_answers_have_the_shape_that_is_documented(world: World) -> None:
 
 def test_permissions_in_the_document_are_those_that_are_asked(world: World, document: dict[str, Any]) -> None:
     """A key with every permission but the documented one is refused with `forbidden`, for every operation."""
-    known = {"ws": world.workspace_id, "t": "1", "slug": "sales", "panel": "orders"}
     for path, method, operation in operations(document):
         needed = operation["x-permission"]
         if needed in ("any", "public"):
             continue
         scope = "installation" if path == "/metrics" else "workspace" if "{ws}" in path else "tenant"
         key = world.key(scope, permissions=[p for p in PERMISSIONS if p != needed])
-        place = re.sub(r"\{(\w+)\}", lambda m: known.get(m[1], "x"), path)
+        place = address(path, ws=world.workspace_id, t="1", slug="sales", panel="orders")
         answer = world.client.request(method, place, headers=key, json={} if "requestBody" in operation else None)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path)
         assert needed in answer.json()["detail"], (method, path)
