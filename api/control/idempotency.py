@@ -38,7 +38,7 @@ def once(installation: Installation, principal: Principal, key: str | None, aske
     if _FORM.fullmatch(key) is None:
         raise Problem("validation", "Idempotency-Key is 1 to 255 visible ASCII characters.")
     digest = sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    with installation.catalog.write() as session:
+    with installation.catalog.write(quiet=True) as session:
         earlier = idempotency.claim(session, principal.id, key, digest, installation.clock())
     if earlier is not None:
         if earlier.digest != digest:
@@ -49,9 +49,9 @@ def once(installation: Installation, principal: Principal, key: str | None, aske
     try:
         reply = work()
     except BaseException:
-        with installation.catalog.write() as session:
+        with installation.catalog.write(quiet=True) as session:
             idempotency.release(session, principal.id, key)
         raise
-    with installation.catalog.write() as session:
+    with installation.catalog.write(quiet=True) as session:
         idempotency.keep(session, principal.id, key, reply.status, reply.location, reply.body)
     return reply

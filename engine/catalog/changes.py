@@ -1,6 +1,7 @@
-"""Whether anybody has written to the catalog: asked at every request, at the cost of microseconds.
+"""Whether anybody has written to the catalog what is remembered of it: asked at every request, at the cost of microseconds.
 
-SQLite counts commits of others in `PRAGMA data_version`; PostgreSQL tells whoever listens, a moment after the commit.
+SQLite says in `PRAGMA data_version` that another connection has committed, and `user_version` counts the commits that are told; PostgreSQL
+tells whoever listens, a moment after the commit.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ class _File:
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._seen = self._told = -1
 
     def number(self) -> int | None:
-        ((number,),) = self._connection.execute("PRAGMA data_version").fetchall()
-        return int(number)
+        ((seen,),) = self._connection.execute("PRAGMA data_version").fetchall()
+        if seen != self._seen:
+            ((self._told,),) = self._connection.execute("PRAGMA user_version").fetchall()
+            self._seen = seen
+        return self._told
 
 
 class _Listener:

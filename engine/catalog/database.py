@@ -44,11 +44,14 @@ class Catalog:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose transaction takes the write lock at once and commits at the end, or leaves nothing."""
+    def write(self, *, quiet: bool = False) -> Iterator[Session]:
+        """A session whose transaction takes the write lock at once and commits at the end, or leaves nothing.
+
+        `quiet`: nothing that was remembered of the catalog is changed by it (usage, when a key was used), so nobody need be told.
+        """
         try:
             with self._sessions.begin() as session:
-                session.connection(execution_options={"slicehouse_write": True})
+                session.connection(execution_options={"slicehouse_write": "quiet" if quiet else "told"})
                 yield session
         except DatabaseIsAway as error:
             raise StorageError(
@@ -105,8 +108,10 @@ def _postgres(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        if connection.get_execution_options().get("slicehouse_write"):
+        write = connection.get_execution_options().get("slicehouse_write")
+        if write is not None:
             connection.execute(_LOCK)
+        if write == "told":
             connection.execute(_TELL)
 
     return engine
@@ -132,4 +137,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
         write = connection.get_execution_options().get("slicehouse_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write is not None else "BEGIN")
+        if write == "told":
+            number = connection.exec_driver_sql("PRAGMA user_version").scalar()
+            connection.exec_driver_sql(f"PRAGMA user_version = {(number + 1) & 0x7FFFFFFF}")

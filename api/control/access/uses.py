@@ -36,7 +36,7 @@ class Uses:
         with self._lock:
             used, self._used = self._used, {}
         try:
-            with self._installation.catalog.write() as session:
+            with self._installation.catalog.write(quiet=True) as session:
                 note_uses(session, used)
         except StorageError as error:
             log.warning("uses not written", extra={"code": error.code, "keys": len(used)})
