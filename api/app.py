@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from api import openapi, refusals
 from api.control.access.decisions import Decisions
-from api.endpoints import audit, dashboards, embed, health, keys, me, query, refreshes, routes, signing_keys, slices, tenants
+from api.control.usage.collecting import Collector
+from api.control.usage.gauge import Gauge
+from api.control.usage.journal import Journal
+from api.endpoints import audit, dashboards, embed, health, keys, me, plans, query, refreshes, routes, signing_keys, slices, tenants, usage
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.definitions import Definitions
@@ -27,7 +33,7 @@ from slices.installation import open_installation
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router for m in (dashboards, query, slices, me, tenants, routes, refreshes, keys, signing_keys, embed, audit, health)
+    m.router for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health)
 )
 
 
@@ -36,8 +42,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     chosen = settings or Settings()
     installation = open_installation(chosen)
     app = bare_app()
+    app.router.lifespan_context = _counting
     metrics = Metrics()
     decisions = Decisions(installation)
+    journal = Journal(installation.home.usage)
+    collector = Collector(installation, journal)
 
     def is_allowed_origin(origin: str) -> bool:
         with installation.catalog.read() as session:
@@ -51,6 +60,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Definitions(),
         Results(chosen.cache_bytes),
         decisions,
+        Gauge(installation, journal, chosen.workers),
+        collector,
         etag_key=installation.derived_key("etag"),
     )
     _pages(app)
@@ -58,6 +69,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     refusals.install(app, metrics, routes)
     app.add_middleware(Requests, metrics=metrics, routes=routes, most=chosen.request_bytes, is_allowed_origin=is_allowed_origin)
     return app
+
+
+@asynccontextmanager
+async def _counting(app: FastAPI) -> AsyncIterator[None]:
+    """While the server runs, usage is counted each second; at its end once more."""
+    collector: Collector = app.state.context.collector
+    collector.start()
+    yield
+    await run_in_threadpool(collector.stop)
 
 
 def bare_app() -> FastAPI:

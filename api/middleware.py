@@ -25,7 +25,7 @@ from api.serving.problems import RETRY, Problem
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SLASH = "\ufdd0"
 """A slash within a part of a path: no character of any text (Unicode has it as none), so no name has it."""
-_READABLE = "ETag, Location, Retry-After, Server-Timing, X-Request-Id, X-Slice-As-Of, X-Slice-Version"
+_READABLE = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Request-Id, X-Slice-As-Of, X-Slice-Version"
 log = logging.getLogger("slicehouse.api")
 
 
@@ -138,6 +138,10 @@ class _Out:
             headers.setdefault("X-Content-Type-Options", "nosniff")
             if self._scope["path"].startswith("/v1/"):
                 headers.setdefault("Cache-Control", "no-store")
+            room = self._scope["state"].get("room")
+            if room is not None:
+                headers["RateLimit-Policy"] = f'"{room.name}";q={max(1, round(room.limit))};w=1'
+                headers["RateLimit"] = f'"{room.name}";r={room.remaining};t={room.resets}'
             origin = self._scope["state"].get("readable_by")
             if origin is not None:
                 headers["Access-Control-Allow-Origin"] = origin

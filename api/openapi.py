@@ -26,6 +26,8 @@ _TAGS = {
     "refreshes": "Refreshes of a workspace",
     "embed": "Dashboards in a page of the customer's own",
     "keys": "Keys and signing keys",
+    "plans": "Tiers, subscriptions, entitlements",
+    "usage": "What was used, by tenant and time",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }

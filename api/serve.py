@@ -73,7 +73,7 @@ def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, worker
         with one_scheduler(Home(home)):
             pass
     figures = tempfile.mkdtemp(prefix="slicehouse-metrics-")
-    environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve()), FOLDER: figures}
+    environment = os.environ | {"SLICEHOUSE_HOME": str(home.resolve()), FOLDER: figures, "SLICEHOUSE_WORKERS": str(workers)}
     children = [_Child("API", server_command(host, port, workers), environment)]
     if scheduler:
         children.append(_Child("scheduler", [sys.executable, "-m", "api.scheduler", *(str(f.resolve()) for f in files)], environment))

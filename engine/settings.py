@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     keep_hours: int = Field(default=24, ge=0, description="a replaced version stays at least so long")
     compression: str = Field(default="light", pattern="^(light|small)$")
     # serving
+    workers: int = Field(default=1, ge=1, description="API processes that share a tenant's rates; `slicehouse serve --workers` sets it")
     open_slices: int = Field(default=64, ge=1, description="slices held open by one API process")
     concurrency: int = Field(default=4, ge=1, description="statements at work in one API process")
     queue: int = Field(default=64, ge=0, description="statements waiting before the answer is 503 busy")

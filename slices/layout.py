@@ -4,6 +4,7 @@ home/
   catalog.sqlite              the catalog, unless SLICEHOUSE_CATALOG names a PostgreSQL database
   secret                      the installation's own key (0600)
   scheduler.lock              one scheduler at a time
+  usage/….jsonl               usage that is not counted yet, a file a process and second
   postgres/ …                 the demo's server, where it runs
   workspaces/ws_…/
     refresh.lock              one refresh at a time
@@ -38,6 +39,11 @@ class Home:
     def secret(self) -> Path:
         """The installation's key: 32 random bytes, readable by its owner alone."""
         return self.path / "secret"
+
+    @property
+    def usage(self) -> Path:
+        """The journals of usage that are not counted yet."""
+        return self.path / "usage"
 
     @property
     def scheduler_lock(self) -> Path:

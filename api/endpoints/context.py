@@ -18,7 +18,10 @@ from fastapi import Request, Response
 
 from api.control.access.decisions import Decisions
 from api.control.access.principal import Principal, tenant_of, workspace_of
+from api.control.plans.entitlements import Entitlements, resolve
 from api.control.tenants.reading import slice_of
+from api.control.usage.collecting import Collector
+from api.control.usage.gauge import Gauge
 from api.serving.answer import Cancel
 from api.serving.definitions import Definitions
 from api.serving.formats import MEDIA
@@ -48,6 +51,8 @@ class Context:
     definitions: Definitions
     results: Results
     decisions: Decisions
+    gauge: Gauge
+    collector: Collector
     waiting: int = 0
     streams: int = 0
     etag_key: bytes = field(default=b"")
@@ -96,7 +101,7 @@ async def _gone(request: Request) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: who asks, in which workspace, about which tenant; how long it takes."""
+    """One request: who asks, in which workspace, about which tenant; how long it takes. `entitlements` None: who runs the workspace asks."""
 
     context: Context
     principal: Principal
@@ -105,6 +110,7 @@ class Asked:
     ref: SliceRef
     version: VersionRow
     timing: Timing
+    entitlements: Entitlements | None = None
 
     @property
     def as_of(self) -> datetime:
@@ -231,24 +237,39 @@ def asked(request: Request) -> Asked:
     timing, context, principal = Timing(), context_of(request), permitted(request)
     named = named_by(request, "x-workspace-id"), named_by(request, "x-tenant-id")
 
-    def decide() -> tuple[tuple[WorkspaceRow, TenantRow, SliceRef, VersionRow], None]:
+    def decide() -> tuple[tuple[WorkspaceRow, TenantRow, SliceRef, VersionRow, Entitlements | None], datetime | None]:
         workspace = workspace_of(context.installation, principal, named[0])
         tenant = tenant_of(context.installation, principal, workspace, named[1])
-        return (workspace, tenant, *slice_of(context.installation, workspace, tenant)), None
+        allowed = entitled(context, principal, tenant)
+        return (workspace, tenant, *slice_of(context.installation, workspace, tenant), allowed), None if allowed is None else allowed.until
 
     # One decision, not several: parts of different age could add up to an access that never was.
-    found = context.decisions.once(("asked", principal, named), decide)
-    return Asked(context, principal, *found, timing)
+    workspace, tenant, ref, version, allowed = context.decisions.once(("asked", principal, named), decide)
+    if allowed is not None:
+        allowed.require(request.scope["route"].openapi_extra["x-permission"])
+    return Asked(context, principal, workspace, tenant, ref, version, timing, allowed)
 
 
-def wanted_format(request: Request, principal: Principal) -> str:
+def entitled(context: Context, principal: Principal, tenant: TenantRow) -> Entitlements | None:
+    """What the tenant may do by its tier; None for those who run the workspace. Raises Problem where its subscription closes every door."""
+    if principal.tenant_id is None:
+        return None
+    with context.installation.catalog.read() as session:
+        found = resolve(session, tenant, context.installation.clock())
+    found.require_open()
+    return found
+
+
+def wanted_format(request: Request, asked_: Asked) -> str:
     """json, arrow, csv or parquet, by `?format=`, else by Accept (RFC 9110, 12.5.1); what is a file needs the permission to export.
 
     Raises Problem `not_acceptable`, `forbidden`.
     """
     found = _format(request)
     if found in ("csv", "parquet"):
-        principal.require("export:data")
+        asked_.principal.require("export:data")
+        if asked_.entitlements is not None:
+            asked_.entitlements.require("export:data")
     return found
 
 

@@ -8,7 +8,21 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Body, Statement, answered, body_of, computed, given, kept, most
+from api.endpoints.answering import (
+    DEFAULT_ROWS,
+    MOST_ROWS,
+    Body,
+    Door,
+    Statement,
+    admit,
+    answered,
+    body_of,
+    computed,
+    given,
+    kept,
+    most,
+    note,
+)
 from api.endpoints.context import Asked, asked, enter, permission, wanted_format
 from api.endpoints.lists import listed
 from api.endpoints.shapes import DashboardShape, DashboardSummary, Data, ListOf, ManyData
@@ -121,13 +135,15 @@ async def get_panel(
 ) -> Response:
     """One panel's data. The dashboard's parameters are `p.name=value`, repeated for several values."""
     found = asked(request)
-    format_ = wanted_format(request, found.principal)
+    format_ = wanted_format(request, found)
     dashboard = _dashboard(found, slug)
     if panel not in dashboard.panels:
         raise Problem("not_found")
     values = {k[2:]: request.query_params.getlist(k) for k in request.query_params if k.startswith("p.")}
     return await answered(
-        request, found, Statement(dashboard.panels[panel].sql, _bound(found, dashboard, values), most(found, limit), format_)
+        request,
+        found,
+        Statement(dashboard.panels[panel].sql, _bound(found, dashboard, values), most(found, limit), format_, Door("panel", slug, panel)),
     )
 
 
@@ -148,11 +164,15 @@ async def post_data(request: Request, slug: str, body: DataRequest) -> Response:
     names = list(dict.fromkeys(body.panels if body.panels is not None else dashboard.panels))
     if any(n not in dashboard.panels for n in names):
         raise Problem("not_found")
-    statements = {n: Statement(dashboard.panels[n].sql, bound, most(found)) for n in names}
+    statements = {n: Statement(dashboard.panels[n].sql, bound, most(found), door=Door("data", slug, n)) for n in names}
+    admit(request, found, "queries", "rows", "bytes", "cpu_ms")
     bodies: dict[str, Body | Problem | None] = {n: kept(found, s) for n, s in statements.items()}
     missing = {n: s for n, s in statements.items() if bodies[n] is None}
     if missing:
         bodies |= await found.context.run(request, lambda cancel: _each(found, missing, cancel))
+    for name, answer in bodies.items():
+        if isinstance(answer, Body):
+            note(request, found, statements[name].door, answer)
     shown = {n: msgspec.Raw(b.content) if isinstance(b, Body) else {"problem": _told(request, b)} for n, b in bodies.items()}
     etags = [b.etag if isinstance(b, Body) else None for b in bodies.values()]
     etag = None if None in etags else found.etag("panels", names, etags)

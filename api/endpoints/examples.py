@@ -142,6 +142,82 @@ _SIGNING_KEY = {
 _TOKEN = {"token": "eyJhbGciOiJIUzI1NiIsImtpZCI6Imt5X…", "token_expires_at": "2026-11-24T11:57:05.103747Z"}
 
 
+_TIER = {
+    "id": "ti_01m86k7gc5e7g9j1m3p5r7t9w1",
+    "slug": "pro",
+    "version": 2,
+    "name": "Pro",
+    "default": False,
+    "features": {"sql": True, "export_data": True, "dashboards": 20},
+    "quotas": {"queries": {"limit": 100000, "per": "month", "hard": True}},
+    "rates": {"queries": 20.0},
+    "prices": ["price_pro_monthly"],
+    "metadata": {},
+    "created_at": "2026-11-01T08:00:00.000000Z",
+    "retired_at": None,
+}
+_SUBSCRIPTION = {
+    "id": "sb_01m86k7gd7f9h1k3n5q7s9v1x3",
+    "tenant": _TENANT["id"],
+    "tier": "pro",
+    "version": 2,
+    "status": "active",
+    "effective_at": "2026-11-01T08:00:00.000000Z",
+    "trial_end": None,
+    "current_period": {"start": "2026-11-01T00:00:00.000000Z", "end": "2026-12-01T00:00:00.000000Z"},
+    "cancel_at": None,
+    "past_due_since": None,
+    "seats": 10,
+    "overrides": {"quotas": {"queries": {"limit": 150000, "per": "month", "hard": True}}},
+    "external": {"stripe_customer_id": "cus_…"},
+    "created_at": "2026-11-01T08:00:00.000000Z",
+}
+_ENTITLEMENTS = {
+    "tier": "pro",
+    "version": 2,
+    "status": "active",
+    "access": True,
+    "reason": None,
+    "features": _TIER["features"],
+    "quotas": {
+        "queries": {
+            "limit": 150000,
+            "per": "month",
+            "hard": True,
+            "used": 4210,
+            "remaining": 145790,
+            "resets_at": "2026-12-01T00:00:00.000000Z",
+        }
+    },
+    "rates": _TIER["rates"],
+    "seats": 10,
+    "changes_at": None,
+}
+_USAGE = {
+    "data": [
+        {
+            "start": "2026-11-24T00:00:00.000000Z",
+            "end": "2026-11-25T00:00:00.000000Z",
+            "tenant": _TENANT["id"],
+            "queries": 512,
+            "rows": 20480,
+            "bytes": 1048576,
+            "cpu_ms": 2210,
+            "cached": 301,
+            "exports": 2,
+            "downloads": 1,
+            "refreshes": 0,
+            "storage": 0,
+            "seats": 0,
+        }
+    ],
+    "from": "2026-11-01T00:00:00.000000Z",
+    "to": "2026-12-01T00:00:00.000000Z",
+    "granularity": "day",
+    "time_zone": "UTC",
+}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -214,6 +290,20 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "delete_signing_key": {_JSON: _SIGNING_KEY | {"until": _AS_OF}},
     "create_embed_session": {_JSON: _TOKEN | {"tenant": _TENANT["id"], "session": "ses_…", "url": f"/embed/{_TENANT['id']}#session=ses_…"}},
     "exchange_session": {_JSON: _TOKEN},
+    "put_workspace_tier": {_JSON: _TIER},
+    "list_tiers": {_JSON: _list(_TIER)},
+    "get_tier": {_JSON: _TIER},
+    "delete_tier": {},
+    "put_tenant_subscription": {
+        _JSON: {"subscription": _SUBSCRIPTION, "preview": False, "changes": {"tier": {"before": "free", "after": "pro"}}}
+    },
+    "get_subscription": {_JSON: _SUBSCRIPTION},
+    "get_entitlements": {_JSON: _ENTITLEMENTS},
+    "get_workspace_usage": {_JSON: _USAGE},
+    "get_usage": {_JSON: _USAGE},
+    "export_usage_events": {
+        "application/x-ndjson": '{"specversion": "1.0", "id": "ev_…", "type": "slicehouse.usage.query", "subject": "tn_…", "data": {"rows": 40, …}, …}\n'
+    },
     "list_audit": {_JSON: _list(_AUDIT)},
     "export_audit": {"application/x-ndjson": '{"id": "au_01m86k7g9a4t6y8p0q2w3e5r7z", "number": 812, "action": "tenants.update", …}\n'},
     "start_refresh": {_JSON: _RUN},
@@ -237,6 +327,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "put_workspace_tier": {k: _TIER[k] for k in ("name", "features", "quotas", "rates", "prices")},
+    "put_tenant_subscription": {"tier": "pro", "status": "active", "seats": 10, "overrides": {"quotas": {"queries": {"limit": 150000}}}},
     "create_signing_key": {"algorithm": "EdDSA", "public_key": _SIGNING_KEY["public_key"], "label": "our back end"},
     "create_embed_session": {
         "tenant": "key:42",
@@ -261,6 +353,7 @@ BODIES: dict[str, Any] = {
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
 LOCATIONS = {
+    "put_workspace_tier": f"/v1/workspaces/{_WORKSPACE}/tiers/pro",
     "create_signing_key": f"/v1/workspaces/{_WORKSPACE}/signing-keys/{_SIGNING_KEY['id']}",
     "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",
     "rotate_key": f"/v1/workspaces/{_WORKSPACE}/keys/ky_01m86k7g0a2c4f6h8k0n2q4s6v",
@@ -269,6 +362,7 @@ LOCATIONS = {
     "start_refresh": f"/v1/workspaces/{_WORKSPACE}/refreshes/{_RUN['id']}",
 }
 PARAMETERS: dict[str, Any] = {
+    "tier": "pro",
     "key": _KEY["id"],
     "slug": "sales",
     "panel": "orders",

@@ -38,5 +38,5 @@ async def post_query(
     return await answered(
         request,
         found,
-        Statement(body.sql, given(found) | body.parameters, most(found, body.limit), wanted_format(request, found.principal)),
+        Statement(body.sql, given(found) | body.parameters, most(found, body.limit), wanted_format(request, found)),
     )

@@ -248,6 +248,99 @@ class TokenShape(_Shape):
     token_expires_at: datetime
 
 
+class TierShape(_Shape):
+    """A version of a tier."""
+
+    id: str
+    slug: str
+    version: int
+    name: str
+    default: bool
+    features: dict[str, bool | int]
+    quotas: dict[str, dict[str, Any]]
+    rates: dict[str, float]
+    prices: list[str]
+    metadata: dict[str, str]
+    created_at: datetime
+    retired_at: datetime | None
+
+
+class SubscriptionShape(_Shape):
+    """What a tenant has subscribed to."""
+
+    id: str
+    tenant: str
+    tier: str
+    version: int
+    status: Literal["trialing", "active", "past_due", "paused", "canceled"]
+    effective_at: datetime
+    trial_end: datetime | None
+    current_period: dict[str, datetime] | None
+    cancel_at: datetime | None
+    past_due_since: datetime | None
+    seats: int | None
+    overrides: dict[str, Any]
+    external: dict[str, str]
+    created_at: datetime
+
+
+class PutSubscriptionShape(_Shape):
+    """A subscription that was put, or would be (`preview`); `changes`: what it changes of the entitlements, before and after."""
+
+    subscription: SubscriptionShape
+    preview: bool
+    changes: dict[str, dict[str, Any]]
+
+
+class EntitlementsShape(_Shape):
+    """What a tenant may do by its tier. `access` false: every door is closed, for `reason`. `tier` null: nothing is limited."""
+
+    tier: str | None
+    version: int | None
+    status: str | None
+    access: bool
+    reason: str | None
+    features: dict[str, bool | int]
+    quotas: dict[str, dict[str, Any]]
+    rates: dict[str, float]
+    seats: int | None
+    changes_at: datetime | None
+
+
+class UsageRowShape(_Shape):
+    """The meters of one span and group."""
+
+    start: datetime
+    end: datetime
+    tenant: str | None = None
+    user: str | None = None
+    dashboard: str | None = None
+    panel: str | None = None
+    host: str | None = None
+    door: str | None = None
+    queries: int
+    rows: int
+    bytes: int
+    cpu_ms: int
+    cached: int
+    exports: int
+    downloads: int
+    refreshes: int
+    storage: int
+    seats: int
+
+
+class UsageShape(_Shape):
+    """Usage by time and group."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    data: list[UsageRowShape]
+    start: datetime = Field(alias="from")
+    to: datetime
+    granularity: Literal["hour", "day", "month"]
+    time_zone: str
+
+
 class Stage(_Shape):
     """A stage of a run that has ended."""
 

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
+from api.endpoints.answering import Body, Door, admit, note
 from api.endpoints.context import VARY, Asked, asked, enter, permission
 from api.endpoints.shapes import SchemaShape
 from api.serving.problems import Problem
@@ -81,5 +82,8 @@ def get_version_file(request: Request, version: str, name: str, format: Ignored 
     }
     if etag in [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
+    if request.method == "GET" and request.headers.get("range") is None:
+        admit(request, found, "downloads", "bytes")
+        note(request, found, Door("file"), Body(b"", None, row.rows), "download")
     shown = f"{found.tenant.slug}-{row.as_of:%Y%m%dT%H%M%SZ}.duckdb"
     return FileResponse(path, media_type="application/vnd.duckdb", filename=shown, headers=headers)

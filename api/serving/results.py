@@ -8,43 +8,52 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 _OVERHEAD = 300  # bytes of an entry beyond its body, about
 _SHARE = 4  # one answer takes at most this part of the room
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An encoded answer, and how many rows it has."""
+
+    body: bytes
+    rows: int
+
+
 class Results:
-    """Encoded bodies by (tenant, ETag), in at most `room` bytes."""
+    """Encoded answers by (tenant, ETag), in at most `room` bytes."""
 
     def __init__(self, room: int) -> None:
         self._room, self._used = room, 0
-        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, tenant: str, etag: str) -> bytes | None:
-        """The body, if it is kept for this tenant."""
+    def get(self, tenant: str, etag: str) -> Kept | None:
+        """The answer, if it is kept for this tenant."""
         with self._lock:
-            body = self._kept.get((tenant, etag))
-            if body is not None:
+            found = self._kept.get((tenant, etag))
+            if found is not None:
                 self._kept.move_to_end((tenant, etag))
-            return body
+            return found
 
-    def put(self, tenant: str, etag: str, body: bytes) -> None:
-        """Keeps the body, unless it is too big for the room."""
+    def put(self, tenant: str, etag: str, body: bytes, rows: int = 0) -> None:
+        """Keeps the answer, unless it is too big for the room."""
         size = len(body) + _OVERHEAD
         if size > self._room // _SHARE:
             return
         with self._lock:
             self._drop((tenant, etag))
-            self._kept[tenant, etag] = body
+            self._kept[tenant, etag] = Kept(body, rows)
             self._used += size
             while self._used > self._room:
                 self._drop(next(iter(self._kept)))
 
     def _drop(self, key: tuple[str, str]) -> None:
-        body = self._kept.pop(key, None)
-        if body is not None:
-            self._used -= len(body) + _OVERHEAD
+        found = self._kept.pop(key, None)
+        if found is not None:
+            self._used -= len(found.body) + _OVERHEAD
 
     @property
     def used(self) -> int:

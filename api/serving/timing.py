@@ -26,6 +26,11 @@ class Timing:
         finally:
             self._seconds[name] += time.perf_counter() - began
 
+    @property
+    def microseconds(self) -> int:
+        """Since the beginning."""
+        return int((time.perf_counter() - self._began) * 1_000_000)
+
     def header(self) -> str:
         """`total;dur=3.1, gate;dur=0.2, …`, and `cache;desc="hit"` where the answer was kept."""
         total = time.perf_counter() - self._began

@@ -114,7 +114,7 @@ def test_answers_are_bounded_in_bytes_and_the_oldest_leave() -> None:
     assert results.get("t", "19") is not None
     assert results.get("t", "1") is None
     results.put("t", "19", bytes(10))
-    assert results.used == sum(len(b) + 300 for b in results._kept.values())
+    assert results.used == sum(len(k.body) + 300 for k in results._kept.values())
 
 
 # ── access comes first ────────────────────────────────────────────────────────────────────────────────────────────────

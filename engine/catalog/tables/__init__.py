@@ -2,6 +2,8 @@
 
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
+from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
+from engine.catalog.tables.plans import SubscriptionRow, TierRow
 from engine.catalog.tables.records import AuditRow
 from engine.catalog.tables.slices import (
     PublicationRow,
@@ -32,7 +34,12 @@ __all__ = [
     "SigningKeyRow",
     "SnapshotRow",
     "StageRow",
+    "SubscriptionRow",
     "TenantRow",
+    "TierRow",
+    "UsageFileRow",
+    "UsageHourRow",
+    "UsageRow",
     "VersionRow",
     "WorkspaceRow",
 ]

@@ -1,0 +1,1 @@
+"""Plans: tiers, subscriptions, and what a tenant may do by them, which every door asks."""

@@ -1,0 +1,1 @@
+"""Usage: journalled as it happens, counted once, reported by tenant and time."""
