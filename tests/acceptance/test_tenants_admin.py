@@ -201,7 +201,7 @@ def test_one_tenants_key_names_no_other_and_makes_none(world: World) -> None:
     for name in ("2", "nobody", world.tenants["2"]):
         assert code(patch(world, name, {"name": "x"}, mine)) == (403, "tenant_mismatch")
     for key in ("2", "new"):
-        assert code(put(world, key, {}, mine)) == (404, "not_found")
+        assert code(put(world, key, {}, mine)) == (403, "tenant_mismatch")
 
 
 # ── batches ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -69,6 +69,8 @@ def _upsert(
     fields: dict[str, Any],
     wanted: Wanted,
 ) -> Changed:
+    if principal.scope == "tenant" and session.get_one(TenantRow, principal.tenant_id).key != key:
+        raise Problem("tenant_mismatch")
     found = versions.find_tenant(session, workspace_id, f"key:{key}")
     if found is not None and not reaches(session, principal, found):
         raise Problem("not_found")
@@ -76,8 +78,6 @@ def _upsert(
     if found is not None:
         _change(session, installation, principal, actor, found, _NOTHING | {"parent": found.parent_id} | fields)
         return Changed(found)
-    if principal.scope == "tenant":
-        raise Problem("not_found")
     if principal.scope == "subtree" and fields.get("parent") is None:
         fields = fields | {"parent": principal.tenant_id}
     tenant = TenantRow(

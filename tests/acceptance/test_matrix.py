@@ -1,0 +1,341 @@
+"""Every operation of the API's document, for every role and scope, about an own tenant, one below, another one, and one of another workspace.
+
+What is expected is derived here from http.md alone, not from the code: who lacks the permission, who is outside, who sees a part. What is
+allowed is not merely let in: no answer holds a word of a tenant that the caller may not see.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+import pyarrow as pa
+import pytest
+
+from api.control.access.permissions import PERMISSIONS, ROLES, TENANT_ROLES, WORKSPACE_ROLES
+from api.openapi import operations
+from engine.catalog import versions
+from engine.catalog.keys import create_key
+from engine.catalog.tables import SigningKeyRow, TenantRow
+from engine.ids import new_id
+from engine.workspace import read_workspace
+from slices.refresh import refresh
+from slices.reviewing.routings import workspace_row
+from tests.acceptance.http_world import DASHBOARD, World, address, new_world
+from tests.conftest import COMPARED
+from tests.integration.driving import accept, offer_tables
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+ALL_ON = {"sql": True, "export_slice": True, "export_data": True}
+WHOLE_WORKSPACE = {
+    "get_routes",
+    "get_routes_drawing",
+    "start_refresh",
+    "list_refreshes",
+    "get_refresh",
+    "get_refresh_events",
+    "put_workspace_tier",
+    "delete_tier",
+}
+PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
+OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
+LET_IN = {200, 201, 202, 204, 304, 307, 409, 412}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tenant that is asked about, and what is there of it."""
+
+    name: str
+    workspace: str
+    tenant: str
+    key: str
+    version: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks. `reach`: the targets that it may be let in to; `kind` is key or token; `partial`: a parameter is locked."""
+
+    name: str
+    headers: dict[str, str]
+    scope: str
+    permissions: frozenset[str]
+    reach: frozenset[str]
+    kind: str = "key"
+    partial: bool = False
+
+
+@dataclass
+class Stage:
+    world: World
+    targets: dict[str, Target]
+    actors: list[Actor] = field(default_factory=list)
+
+    def disposable(self, kind: str, target: Target) -> str:
+        """A key, or a signing key, of the target's tenant, without permissions."""
+        with self.world.installation.catalog.write() as session:
+            now = self.world.installation.clock()
+            if kind == "key":
+                return create_key(
+                    session, scope="tenant", permissions=[], now=now, workspace_id=target.workspace, tenant_id=target.tenant
+                ).id
+            row = SigningKeyRow(
+                id=new_id("sk"), workspace_id=target.workspace, tenant_id=target.tenant, scope="tenant", permissions=[], label="", algorithm="HS256",
+                created_by="test", created_at=now,
+            )  # fmt: skip
+            session.add(row)
+            return row.id
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("matrix")
+    world = new_world(folder / "shared", folder / "w")
+    installation = world.installation
+    _other_workspace(folder / "w" / "v", world)
+    boss = world.key("workspace")
+    assert world.client.patch(f"{world.base}/tenants/2", json={"parent": None}, headers=boss).status_code == 200
+    targets = _targets(world)
+    made = Stage(world, targets)
+    made.actors = list(_actors(made))
+    yield made
+    world.close()
+    del installation
+
+
+def _other_workspace(folder: Any, world: World) -> None:
+    (folder / "dashboards").mkdir(parents=True)
+    (folder / "dashboards" / "sales.yaml").write_text(DASHBOARD)
+    facts = {
+        "version": 1,
+        "workspace": "vega",
+        "caller_sql": True,
+        "sources": {"app": {"kind": "arrow", "url": "matrix-v"}},
+        "tenants": {"table": "orgs", "name": "name"},
+    }
+    (folder / "slicehouse.yaml").write_text(json.dumps(facts))
+    orgs = pa.table({"id": pa.array([1], pa.int32()), "name": ["Vega"]})
+    orders = pa.table(
+        {
+            "id": pa.array([90], pa.int64()),
+            "org_id": pa.array([1], pa.int32()),
+            "status": ["open"],
+            "amount": pa.array([9], pa.int32()),
+            "note": ["vega-a"],
+        }
+    )
+    offer_tables("matrix-v", {"orgs": (orgs, ()), "orders": (orders, (("org_id", "orgs"),))})
+    workspace = read_workspace(folder / "slicehouse.yaml")
+    accept(world.installation, workspace)
+    refresh(world.installation, workspace)
+
+
+def _targets(world: World) -> dict[str, Target]:
+    """Tenant 1 is own, 2 lies below it in one half of the cases (`below`), `other` is a third one, `foreign` is of the other workspace."""
+    w, v = world.workspace_id, workspace_row_id(world)
+    with world.installation.catalog.write() as session:
+        own = session.get_one(TenantRow, world.tenants["1"])
+        below = session.get_one(TenantRow, world.tenants["2"])
+        below.parent_id, below.is_placed = own.id, True
+        other = TenantRow(
+            id=new_id("tn"), workspace_id=w, key="3", name="Other", slug="other", state="active", created_at=own.created_at, as_of=own.as_of, attributes={},
+            tags={"secret": "other-tags"}, allowed_origins=[], domains=[], is_named=True, is_placed=True, revision=1, version_id=None,
+        )  # fmt: skip
+        session.add(other)
+        session.flush()
+        (foreign,) = versions.tenants_of(session, v)
+        found = {"own": own, "below": below, "other": other, "foreign": foreign}
+        targets = {}
+        for name, row in found.items():
+            version = versions.version_of(session, row.version_id) if row.version_id else None
+            targets[name] = Target(
+                name, row.workspace_id, row.id, row.key, version.id if version else "sv_" + "0" * 26, version.run_id if version else ""
+            )
+    runs = {w: targets["own"].run, v: targets["foreign"].run}
+    return {n: Target(t.name, t.workspace, t.tenant, t.key, t.version, runs[t.workspace]) for n, t in targets.items()}
+
+
+def workspace_row_id(world: World) -> str:
+    return workspace_row(world.installation, read_workspace(world.folder / "v" / "slicehouse.yaml")).id
+
+
+def _actors(stage: Stage) -> Iterator[Actor]:
+    world = stage.world
+    everything = {"none": [], **ROLES}
+    reach = {
+        "installation": {"own", "below", "other", "foreign"},
+        "workspace": {"own", "below", "other"},
+        "subtree": {"own", "below"},
+        "tenant": {"own"},
+    }
+    roles = {
+        "installation": ["none", "all"],
+        "workspace": ["none", *WORKSPACE_ROLES],
+        "subtree": ["none", *TENANT_ROLES],
+        "tenant": ["none", *TENANT_ROLES],
+    }
+    for scope, names in roles.items():
+        for role in names:
+            permissions = list(PERMISSIONS) if role == "all" else everything[role]
+            yield Actor(f"{scope} {role}", world.key(scope, "1", permissions), scope, frozenset(permissions), frozenset(reach[scope]))
+    boss = world.key("workspace")
+    body = {"algorithm": "HS256", "secret": SECRET, "permissions": sorted({p for r in TENANT_ROLES.values() for p in r})}
+    signing = world.client.post(f"{world.base}/signing-keys", json=body, headers=boss).json()
+    on = {"can_sql": True, "can_export": True, "can_export_slice": True, "can_explore": True}
+    for role in TENANT_ROLES:
+        for settings, off in (({}, {"query:sql", "export:data", "export:slice", "explore:view"}), (on, set())):
+            token = _token(signing, roles=[role], settings=settings)
+            yield Actor(f"token {role} {bool(settings)}", token, "tenant", frozenset(TENANT_ROLES[role]) - off, frozenset({"own"}), "token")
+    partial = _token(signing, roles=["tenant admin"], settings=on, params={"status": ["paid"]})
+    yield Actor("token partial", partial, "tenant", frozenset(TENANT_ROLES["tenant admin"]), frozenset({"own"}), "token", partial=True)
+
+
+def _token(signing: dict[str, Any], **more: Any) -> dict[str, str]:
+    now = int(time.time())
+    claims = {
+        "iss": signing["issuer"],
+        "aud": signing["audience"],
+        "sub": "ada",
+        "iat": now,
+        "exp": now + 3_000,
+        "jti": "j",
+        "tenant": "1",
+    } | more
+    return {"Authorization": "Bearer " + jwt.encode(claims, SECRET, "HS256", {"kid": signing["id"]})}
+
+
+# ── what is asked ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], path: str, method: str) -> Any:
+    id_ = operation["operationId"]
+    key = stage.disposable("signing" if "signing" in id_ else "key", target) if id_ in OF_A_KEY else "x"
+    known = {
+        "ws": target.workspace,
+        "t": target.tenant,
+        "slug": "sales",
+        "panel": "orders",
+        "version": target.version,
+        "name": "x",
+        "run": target.run,
+        "key": key,
+        "tier": "pro",
+    }
+    if id_ == "put_tenant":
+        known["t"] = f"key:{target.key}"
+    headers = dict(actor.headers)
+    if "{ws}" not in path and path.startswith("/v1/"):
+        headers |= {"X-Workspace-ID": target.workspace} | ({"X-Tenant-ID": target.tenant} if "data" in operation["tags"] else {})
+    if id_ in ("put_tenant", "delete_tenant"):
+        headers |= {"If-None-Match": "*"} if id_ == "put_tenant" else {"If-Match": '"nothing"'}
+    bodies: dict[str, Any] = {
+        "post_query": {"sql": "select * from orders"},
+        "post_data": {"panels": ["orders"]},
+        "create_key": {"scope": f"tenant:{target.tenant}", "permissions": []},
+        "create_signing_key": {"algorithm": "HS256", "scope": f"tenant:{target.tenant}", "permissions": []},
+        "create_embed_session": {"tenant": target.tenant, "sub": "x"},
+        "exchange_session": {"session": "ses_x"},
+        "put_tenant_subscription": {"tier": "pro"},
+        "put_workspace_tier": {"name": "Pro", "features": ALL_ON},
+    }
+    at = address(path, **known)
+    if id_ == "put_tenant_subscription":
+        at += "?preview=true"
+    if id_ == "post_tenants_batch":
+        content = json.dumps({"key": target.key}).encode()
+        return stage.world.client.post(at, content=content, headers=headers)
+    if id_ == "get_refresh_events":
+        headers["Last-Event-ID"] = "1000"
+    body = bodies.get(id_, {}) if "requestBody" in operation else None
+    return stage.world.client.request(method, at, json=body, headers=headers, follow_redirects=False)
+
+
+# ── what is expected ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str) -> tuple[int, str] | None:
+    """(status, code) of the refusal, by http.md; None where the caller is let in."""
+    id_, needed = operation["operationId"], operation["x-permission"]
+    if id_ == "exchange_session":
+        return 401, "credential_invalid"
+    if needed == "public":
+        return None
+    if needed != "any" and needed not in actor.permissions:
+        return 403, "forbidden"
+    if id_ == "get_metrics":
+        return None if actor.scope == "installation" else (403, "forbidden")
+    one = actor.scope == "tenant"
+    if id_ == "get_me" and actor.scope == "installation":
+        return None
+    if target.name == "foreign" and actor.scope != "installation":
+        return (403, "tenant_mismatch") if one else (404, "not_found")
+    if id_ in WHOLE_WORKSPACE:
+        return None if actor.scope in ("installation", "workspace") else (403, "forbidden")
+    inside = target.name in actor.reach
+    if "data" in operation["tags"] or "{t}" in path:
+        if not inside:
+            return (403, "tenant_mismatch") if one else (404, "not_found")
+        if id_ == "put_tenant_subscription" and target.name == "own" and actor.scope in ("subtree", "tenant"):
+            return 403, "forbidden"
+        if actor.partial and id_ in PARTIAL:
+            return 403, "partial_scope"
+        if "data" in operation["tags"] and target.name == "other":
+            return 503, "slice_not_ready"
+        if id_ == "delete_tenant" and target.name == "own" and actor.scope in ("subtree", "tenant"):
+            return 412, "precondition_failed"
+    if id_ in OF_A_KEY:
+        if not inside:
+            return 404, "not_found"
+        if actor.kind == "token" and id_ in ("patch_key", "rotate_key", "delete_signing_key"):
+            return 403, "forbidden"
+    if id_ in ("create_key", "create_signing_key"):
+        if not inside:
+            return 422, "validation"
+        if actor.kind == "token":
+            return 403, "forbidden"
+    if id_ == "create_embed_session":
+        if actor.kind == "token" or actor.scope == "installation":
+            return 403, "forbidden"
+        if not inside:
+            return 404, "not_found"
+    return None
+
+
+def hidden(stage: Stage, actor: Actor, target: Target) -> list[str]:
+    """Words of tenants that the actor may not see."""
+    words = {"own": "acme-", "below": "bolt-", "other": "other-tags", "foreign": "vega-"}
+    ids = {n: t.tenant for n, t in stage.targets.items() if n not in actor.reach and t.tenant != target.tenant}
+    return [*ids.values(), *(w for n, w in words.items() if n not in actor.reach)]
+
+
+def test_every_operation_for_every_role_scope_and_tenant(stage: Stage, record_property: Any) -> None:
+    document = stage.world.client.get("/openapi.json").json()
+    boss = stage.world.key("installation")
+    for target in stage.targets.values():
+        at = f"/v1/workspaces/{target.workspace}"
+        for tier in ("pro", "old"):
+            stage.world.client.put(f"{at}/tiers/{tier}", json={"name": "Pro", "features": ALL_ON}, headers=boss)
+        answer = stage.world.client.put(f"{at}/tenants/{target.tenant}/subscription", json={"tier": "pro"}, headers=boss)
+        assert answer.status_code == 200, answer.text
+    wrong, cases = [], 0
+    for path, method, operation in operations(document):
+        assert operation.get("x-permission") in {*PERMISSIONS, "any", "public"}, (method, path)
+        for actor in stage.actors:
+            for target in stage.targets.values():
+                answer = call(stage, actor, target, operation, path, method)
+                cases += 1
+                want = expected(actor, target, operation, path)
+                got = (answer.status_code, answer.json()["code"]) if answer.status_code >= 400 else None
+                fine = got == want or (want is None and answer.status_code in LET_IN)
+                leaks = [w for w in hidden(stage, actor, target) if w.encode() in answer.content]
+                if not fine or leaks:
+                    wrong.append((operation["operationId"], actor.name, target.name, answer.status_code, got, want, leaks))
+    record_property(COMPARED, f"the matrix: {cases:,} cases, {len(wrong)} wrong")
+    assert not wrong, "\n".join(map(str, wrong))
+    assert cases > 4_000
