@@ -52,13 +52,11 @@ def list_keys(*, workspace: WorkspaceFiles = None, home: HomeFolder = None, json
 @app.command
 def revoke(key: str, *, workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
     """Ends a key at once."""
-    from engine.catalog.keys import revoke_key
+    from api.control.access.keys import revoke_by_command
     from engine.errors import ConfigurationError
 
-    installation = open_place(place(workspace, home))
-    with installation.catalog.write() as session:
-        if not revoke_key(session, key, installation.clock()):
-            raise ConfigurationError("There is no key of that id.", hint="slicehouse keys list shows the ids (ky_…).")
+    if not revoke_by_command(open_place(place(workspace, home)), key):
+        raise ConfigurationError("There is no key of that id.", hint="slicehouse keys list shows the ids (ky_…).")
     say(f"{key} is revoked.")
     return 0
 
@@ -66,13 +64,10 @@ def revoke(key: str, *, workspace: WorkspaceFiles = None, home: HomeFolder = Non
 @app.command
 def rotate(key: str, *, hours: int = 24, workspace: WorkspaceFiles = None, home: HomeFolder = None) -> int:
     """A new key of the same principal; the old one ends after --hours."""
-    from engine.catalog.keys import rotate_key
+    from api.control.access.keys import rotate_by_command
     from engine.errors import ConfigurationError
 
-    installation = open_place(place(workspace, home))
-    now = installation.clock()
-    with installation.catalog.write() as session:
-        new = rotate_key(session, key, now, now + timedelta(hours=hours))
+    new = rotate_by_command(open_place(place(workspace, home)), key, timedelta(hours=hours))
     if new is None:
         raise ConfigurationError("There is no key of that id.", hint="slicehouse keys list shows the ids (ky_…).")
     print(new.text)

@@ -6,7 +6,7 @@ import sys
 
 from cyclopts import App, CycloptsError, Parameter
 
-from api.cli import demo, keys, reading, routing, running, serving, setup
+from api.cli import audit, demo, keys, reading, routing, running, serving, setup
 from engine.errors import SlicehouseError
 
 app = App(
@@ -19,6 +19,7 @@ for module in (setup, routing, running, reading, serving, demo):
     for verb in module.VERBS:
         app.command(verb)
 app.command(keys.app)
+app.command(audit.app)
 
 
 def run() -> None:

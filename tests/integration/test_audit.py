@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
+from api.cli.main import main
 from engine.catalog import Catalog, audit, open_catalog
 from engine.catalog.audit import Actor, Entry
 from engine.catalog.tables import AuditRow
@@ -81,3 +83,32 @@ def test_retention_removes_the_oldest_and_says_so(catalog: Catalog) -> None:
         assert audit.remove_before(session, KEY, WHO, NOW + timedelta(days=2), NOW + timedelta(days=9)) == 0
         session.execute(delete(AuditRow).where(AuditRow.number == 3))
     assert chain(catalog).broken == 4, "more is gone than retention says"
+
+
+def test_command_writes_down_what_it_does_to_keys_and_looks_at_the_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--home", str(tmp_path)]
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main([*arguments, *home])
+        return status, *capsys.readouterr()
+
+    made = json.loads(run("keys", "create", "--scope", "installation", "--json")[1])
+    assert run("keys", "rotate", made["id"])[0] == 0
+    assert run("keys", "revoke", made["id"])[0] == 0
+    records = [json.loads(line) for line in run("audit", "export")[1].splitlines()]
+    assert [(r["action"], r["target"], r["actor"]["type"]) for r in records] == [
+        (f"keys.{a}", made["id"], "command") for a in ("create", "rotate", "revoke")
+    ]
+    assert made["key"].split("_")[2] not in json.dumps(records)
+    status, head, told = run("audit", "verify")
+    assert (status, head.strip()) == (0, records[-1]["hash"])
+    assert "3 records, whole" in told
+    assert run("audit", "verify", "--head", head.strip())[0] == 0
+    with open_catalog(tmp_path / "catalog.sqlite").write() as session:
+        session.execute(delete(AuditRow).where(AuditRow.number == 3))
+    status, _, told = run("audit", "verify", "--head", head.strip())
+    assert (status, "removed from its end" in told) == (1, True)
+    with open_catalog(tmp_path / "catalog.sqlite").write() as session:
+        session.execute(update(AuditRow).where(AuditRow.number == 1).values(target="ky_other"))
+    status, _, told = run("audit", "verify")
+    assert (status, "broken at record 1" in told) == (1, True)

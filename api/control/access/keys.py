@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +37,7 @@ def make_key(installation: Installation, workspace: Workspace | None, scope: str
     row = workspace_row(installation, workspace) if workspace is not None else None
     tenant = require_tenant(installation, row.id, name) if name and row is not None else None
     with installation.catalog.write() as session:
-        return create_key(
+        made = create_key(
             session,
             scope=kind,
             permissions=permissions or usual(kind),
@@ -45,6 +46,10 @@ def make_key(installation: Installation, workspace: Workspace | None, scope: str
             tenant_id=tenant.id if tenant is not None else None,
             label=label,
         )
+        key = session.get_one(KeyRow, made.id)
+        owner = session.get_one(PrincipalRow, key.principal_id)
+        _record(session, installation, operator(), "keys.create", owner, key, after=shown_key(key, owner))
+        return made
 
 
 def key_facts(installation: Installation) -> list[dict[str, Any]]:
@@ -64,6 +69,36 @@ def key_facts(installation: Installation) -> list[dict[str, Any]]:
             }
             for key, principal in keys_of(session, None)
         ]
+
+
+def operator() -> Actor:
+    """Who is written down for what a command does: the user of the machine."""
+    try:
+        return Actor("command", getpass.getuser())
+    except (KeyError, OSError):
+        return Actor("command", "unknown")
+
+
+def revoke_by_command(installation: Installation, key_id: str) -> bool:
+    """Ends a key at once; False where there is none."""
+    with installation.catalog.write() as session:
+        key = session.get(KeyRow, key_id)
+        if key is not None and key.revoked_at is None:
+            key.revoked_at = installation.clock()
+            _record(session, installation, operator(), "keys.revoke", session.get_one(PrincipalRow, key.principal_id), key)
+        return key is not None
+
+
+def rotate_by_command(installation: Installation, key_id: str, overlap: timedelta) -> NewKey | None:
+    """A second key of the same principal; None where there is none. Raises ConfigurationError for one that has ended."""
+    now = installation.clock()
+    with installation.catalog.write() as session:
+        made = rotate_key(session, key_id, now, now + overlap)
+        if made is not None:
+            key = session.get_one(KeyRow, key_id)
+            after = {"new": made.id, "ends_at": rfc3339(now + overlap)}
+            _record(session, installation, operator(), "keys.rotate", session.get_one(PrincipalRow, key.principal_id), key, after=after)
+        return made
 
 
 # ── by program ────────────────────────────────────────────────────────────────────────────────────────────────────────
