@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -162,4 +163,22 @@ def test_customer_signs_up_sees_its_first_chart_within_a_minute_and_reaches_noth
     assert {(r["tenant"], r["user"]) for r in bill if r["queries"]} == {(signed_up.json()["id"], "ada")}
     assert client.patch(f"{base}/tenants/key:3", json={"state": "suspended"}).status_code == 200
     assert client.get(PANEL, headers=back_end.token("3", "ada")).json()["code"] == "tenant_suspended"
-    assert [r["action"] for r in client.get(f"{base}/audit").json()["data"]] == ["tenants.update", "tenants.create", "signing_keys.create"]
+    actions = [r["action"] for r in client.get(f"{base}/audit").json()["data"]]
+    assert actions == ["tenants.update", "tenants.create", "signing_keys.create", "keys.create"]
+
+
+def test_session_of_the_guide_does_what_it_says(company: tuple[httpx.Client, str]) -> None:
+    client, database = company
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("insert into organizations values (3, 'Third')")
+        connection.execute("insert into orders values (30, 3, 42)")
+    guide = Path("docs/guides/saas.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 6
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    names: dict[str, Any] = {"server": str(client.base_url), "key": key, "customer": "3"}
+    for block in blocks:
+        exec(block, names)
+    assert names["chart"]["rows"] == [["1", "42.00"]]
+    assert names["signed_up"]["state"] in ("expected", "building")
+    assert [(r["tenant"], r["user"], r["queries"]) for r in names["bill"] if r["queries"]] == [(names["signed_up"]["id"], "ada", 1)]
