@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
@@ -27,8 +27,9 @@ from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices
 from api.serving.results import Results
 from engine.catalog import versions
+from engine.catalog.tables import ENDED, TenantRow
 from engine.settings import Settings
-from slices.installation import open_installation
+from slices.installation import Installation, open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -119,6 +120,16 @@ def _pages(app: FastAPI) -> None:
     @app.api_route("/console/routes", methods=["GET", "HEAD"], include_in_schema=False)
     def console_routes() -> Response:
         return FileResponse(_WEB / "routes.html", headers=headers)
+
+    @app.api_route("/embed/{tenant}", methods=["GET", "HEAD"], include_in_schema=False)
+    def embed_page(request: Request, tenant: str) -> Response:
+        """The page for within a page of the tenant's allowed origins; a session in its fragment opens it. Alike for a tenant that is not there."""
+        installation: Installation = request.app.state.context.installation
+        with installation.catalog.read() as session:
+            row = session.get(TenantRow, tenant)
+        origins = row.allowed_origins if row is not None and row.state not in ENDED else []
+        policy = _POLICY.replace("'none'; base-uri", f"{' '.join(origins)}; base-uri") if origins else _POLICY
+        return FileResponse(_WEB / "index.html", headers=headers | {"Content-Security-Policy": policy})
 
     @app.api_route("/docs", methods=["GET", "HEAD"], include_in_schema=False)
     def docs() -> Response:

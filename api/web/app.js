@@ -2,7 +2,7 @@
 import { Api } from "./js/api.js";
 import { DashboardView } from "./js/dashboard.js";
 import { el, errorBlock } from "./js/dom.js";
-import { keyIn, keys, takeKey } from "./js/key.js";
+import { keyIn, keys, takeKey, takeSession } from "./js/key.js";
 import { onThemeChange } from "./js/look.js";
 import { readParameters } from "./js/parameters.js";
 import { askForKey, showBar } from "./js/shell.js";
@@ -35,11 +35,30 @@ function address(tenant, slug, query = "") {
   return `#${parts.join("") || "/"}${query}`;
 }
 
+/** Whether the page stands within a page of the customer's own: it has a token of one tenant, no bar, and asks for no key. */
+const embedded = location.pathname.startsWith("/embed/");
+let token = null;
+
+/** The token of the embed session that the address names; the one before, where it names none. */
+async function tokenOf() {
+  const session = takeSession();
+  if (session) token = (await new Api(null).json("/v1/embed/token", { body: { session } })).token;
+  return token;
+}
+
+function ended() {
+  const problem = {
+    title: "This dashboard has ended",
+    detail: "What it was opened with is used up or too old. Load the page again.",
+  };
+  byId("main").replaceChildren(el("div", { class: "page" }, errorBlock(problem)));
+}
+
 async function start() {
-  takeKey();
+  if (!embedded) takeKey();
   reset();
-  const key = keys.get();
-  if (!key) return keyWanted();
+  const key = embedded ? await tokenOf().catch(() => null) : keys.get();
+  if (!key) return embedded ? ended() : keyWanted();
   page.api = new Api(key);
   byId("main").replaceChildren(el("p", { class: "page fine" }, "Loading…"));
   try {
@@ -65,6 +84,7 @@ function reset() {
 }
 
 function header() {
+  if (embedded) return (byId("top").hidden = true);
   const { scope, permissions } = page.me || {};
   const routes = scope?.type === "workspace" && permissions.includes("routes:view");
   showBar(page.me, {
@@ -80,9 +100,10 @@ function header() {
 /** Deals with a key that is not accepted: the form, and why. */
 function refused(problem) {
   if (problem.status !== 401 && !(problem.status === 403 && !page.me)) return false;
-  keys.drop();
+  if (!embedded) keys.drop();
   reset();
-  keyWanted(problem);
+  if (embedded) ended();
+  else keyWanted(problem);
   return true;
 }
 
@@ -173,5 +194,5 @@ function showHome() {
 }
 
 onThemeChange(() => page.view?.repaint());
-window.addEventListener("hashchange", () => (keyIn(location.hash) ? start() : render()));
+window.addEventListener("hashchange", () => (keyIn(location.hash) || location.hash.includes("session=") ? start() : render()));
 start();

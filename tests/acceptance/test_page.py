@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
@@ -251,3 +254,75 @@ def test_every_control_is_reached_by_the_keyboard_and_shows_it(open_page: Open) 
         names.add(name)
         assert outline != "none" or name in ("Period: from", "Period: to") or "Skip to content" in name, name
     assert {"About this slice", "Slice file", "Ask again", "30 d", "Kind: All", "Menu of Pie", "Rows: table"} <= names
+
+
+# ── within a page of the customer's own ───────────────────────────────────────────────────────────────────────────────
+
+
+class HostPage(BaseHTTPRequestHandler):
+    """The customer's page: whatever `markup` is."""
+
+    markup = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(type(self).markup.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[int]:
+    """The port of a server of the customer's: an allowed origin by one name, another origin by the other."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), HostPage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def embedded_in(browser: Browser, world: PageWorld, host: int, name: str, size: dict[str, int] = DESK) -> Page:
+    """A page of the customer's, asked by that name, with the first tenant's dashboard in a frame, as a back end makes it."""
+    allowed, headers = f"http://127.0.0.1:{host}", {"Authorization": f"Bearer {world.key}"}
+    with httpx.Client(base_url=world.base, headers=headers, trust_env=False) as client:
+        at = f"/v1/workspaces/{client.get('/v1/me').json()['scope']['workspace']['id']}/tenants/key:1"
+        assert client.patch(at, json={"allowed_origins": [allowed]}).status_code == 200
+        made = client.post("/v1/embed/sessions", json={"tenant": "key:1", "sub": "ada", "origins": [allowed]}).json()
+    HostPage.markup = f'<!doctype html><title>Ours</title><h1>Ours</h1><iframe title="Sales" src="{world.base}{made["url"]}" style="width:100%;height:80vh;border:0"></iframe>'
+    context = browser.new_context(viewport=size)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.seen = Seen(page)  # type: ignore[attr-defined]
+    page.goto(f"http://{name}:{host}/")
+    return page
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_dashboard_in_a_page_of_an_allowed_origin_needs_no_key_and_shows_no_bar(
+    browser: Browser, world: PageWorld, host: int, size: dict[str, int]
+) -> None:
+    page = embedded_in(browser, world, host, "127.0.0.1", size)
+    frame = page.frame_locator("iframe")
+    frame.locator(ANSWERED).first.wait_for()
+    expect(frame.get_by_role("heading", name="Sales")).to_be_visible()
+    expect(frame.locator("#top")).to_be_hidden()
+    inside = page.frames[1]
+    assert "session" not in inside.url
+    assert inside.evaluate("Object.keys(sessionStorage).length + Object.keys(localStorage).length") == 0
+    assert inside.evaluate(TOO_WIDE) <= 0
+    inside.evaluate("location.reload()")
+    expect(frame.get_by_text("This dashboard has ended")).to_be_visible()
+    expect(frame.get_by_label("Access key")).to_have_count(0)
+    page.context.close()
+
+
+def test_page_of_another_origin_may_not_frame_the_dashboard(browser: Browser, world: PageWorld, host: int) -> None:
+    page = embedded_in(browser, world, host, "localhost")
+    page.wait_for_load_state("networkidle")
+    assert any("frame-ancestors" in text for text in seen(page).complaints)
+    assert not page.frames[1].url.startswith(world.base)
+    for tenant in ("tn_" + "0" * 26, "nobody"):
+        policy = httpx.get(f"{world.base}/embed/{tenant}", trust_env=False).headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in policy
+    page.context.close()

@@ -31,8 +31,24 @@ export const keys = {
 
 /** The key of an address's fragment, or of a pasted address; null where there is none. */
 export function keyIn(text) {
-  const match = /#(?:.*&)?key=([^&]+)/.exec(text);
-  return match ? decodeURIComponent(match[1]).trim() : null;
+  return named(text, "key");
+}
+
+/** What a fragment says of a name; null where it says nothing that can be read. */
+function named(text, name) {
+  const match = new RegExp(`#(?:.*&)?${name}=([^&]+)`).exec(text);
+  try {
+    return match ? decodeURIComponent(match[1]).trim() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The embed session of the address's fragment, taken out of it; null where there is none. */
+export function takeSession() {
+  const session = named(location.hash, "session");
+  if (session) history.replaceState(null, "", location.pathname + location.search);
+  return session;
 }
 
 /** Moves a key from the address into the session. Returns whether there was one. */
