@@ -47,6 +47,11 @@ class RunningDemo:
         return self.process.wait(LONGEST)
 
 
+def _hears_hangups() -> None:
+    """As from a terminal, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start_demo(folder: Path, log: Path) -> RunningDemo:
     """Starts it on a free port, in a session of its own."""
     log.mkdir(parents=True, exist_ok=True)
@@ -54,7 +59,9 @@ def start_demo(folder: Path, log: Path) -> RunningDemo:
     stdout, stderr = log / f"{number}.out", log / f"{number}.err"
     with stdout.open("wb") as out, stderr.open("wb") as err:
         command = [sys.executable, "-m", "api.cli.main", "demo", "--folder", str(folder), "--port", "0"]
-        process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_hears_hangups
+        )
     return RunningDemo(folder, process, stdout, stderr)
 
 
