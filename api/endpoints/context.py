@@ -22,6 +22,7 @@ from api.control.plans.entitlements import Entitlements, resolve
 from api.control.tenants.reading import slice_of
 from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
+from api.middleware import SLASH
 from api.serving.answer import Cancel
 from api.serving.definitions import Definitions
 from api.serving.formats import MEDIA
@@ -216,8 +217,26 @@ def permitted(request: Request, *, again: bool = False) -> Principal:
     return principal
 
 
+def _require_own_names(request: Request, principal: Principal) -> None:
+    """Raises Problem `tenant_mismatch` where path or headers name another workspace or tenant than the one of a scope of one tenant."""
+    if principal.scope != "tenant":
+        return
+    path, installation = request.path_params, context_of(request).installation
+    workspaces = [n for n in (path.get("ws"), named_by(request, "x-workspace-id")) if n is not None]
+    tenants = [n for n in (path.get("t"), named_by(request, "x-tenant-id")) if n is not None]
+    if not workspaces and not tenants:
+        return
+    own = [workspace_of(installation, principal, name.replace(SLASH, "/")) for name in workspaces] or [
+        workspace_of(installation, principal, None)
+    ]
+    for name in tenants:
+        tenant_of(installation, principal, own[0], name.replace(SLASH, "/"))
+
+
 async def enter(request: Request) -> None:
-    """Before every call of `/v1`, and before its body is looked at: a credential, the permission, no parameter that the call does not know."""
+    """Before every call of `/v1`, and before its body is looked at: a credential, no name but its own for a scope of one tenant, the
+    permission, no parameter that the call does not know."""
+    _require_own_names(request, principal_of(request))
     permitted(request)
     route = request.scope["route"]
     known = {p.alias for dependant in _dependants(route.dependant) for p in dependant.query_params}

@@ -26,6 +26,10 @@ _HINTS = {
     "sqlite": "slicehouse doctor; the home folder must be writable.",
     "postgresql": "SLICEHOUSE_CATALOG is postgresql://user:password@host:5432/database; the server must answer, the role may make tables.",
 }
+_FULL = {
+    "sqlite": "Free space in the home folder; end what holds its lock.",
+    "postgresql": "The catalog's server must answer; end what holds its lock.",
+}
 
 
 class Catalog:
@@ -54,9 +58,7 @@ class Catalog:
                 session.connection(execution_options={"slicehouse_write": "quiet" if quiet else "told"})
                 yield session
         except DatabaseIsAway as error:
-            raise StorageError(
-                "The catalog cannot be written.", hint="Free space for it; end what holds its lock; its server must answer.", code="catalog"
-            ) from error
+            raise StorageError("The catalog cannot be written.", hint=_FULL[self.engine.dialect.name], code="catalog") from error
 
     def close(self) -> None:
         """Closes all connections."""

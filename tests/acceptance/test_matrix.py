@@ -266,21 +266,24 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
         return 401, "credential_invalid"
     if needed == "public":
         return None
+    one = actor.scope == "tenant"
+    names_a_tenant = "data" in operation["tags"] or "{t}" in path
+    if one and path.startswith("/v1/") and (target.name == "foreign" or (names_a_tenant and target.name != "own")):
+        return 403, "tenant_mismatch"
     if needed != "any" and needed not in actor.permissions:
         return 403, "forbidden"
     if id_ == "get_metrics":
         return None if actor.scope == "installation" else (403, "forbidden")
-    one = actor.scope == "tenant"
     if id_ == "get_me" and actor.scope == "installation":
         return None
     if target.name == "foreign" and actor.scope != "installation":
-        return (403, "tenant_mismatch") if one else (404, "not_found")
+        return 404, "not_found"
     if id_ in WHOLE_WORKSPACE:
         return None if actor.scope in ("installation", "workspace") else (403, "forbidden")
     inside = target.name in actor.reach
-    if "data" in operation["tags"] or "{t}" in path:
+    if names_a_tenant:
         if not inside:
-            return (403, "tenant_mismatch") if one else (404, "not_found")
+            return 404, "not_found"
         if id_ == "put_tenant_subscription" and target.name == "own" and actor.scope in ("subtree", "tenant"):
             return 403, "forbidden"
         if actor.partial and id_ in PARTIAL:

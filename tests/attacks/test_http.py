@@ -615,8 +615,10 @@ def test_cursor_of_another_workspace_shows_nothing_of_it(server: Server, stage: 
 
 
 def test_key_of_a_tenant_does_not_enter_its_workspace(server: Server, stage: Stage) -> None:
-    for target in ("/v1/workspaces/w/tenants", "/v1/workspaces/w/tenants/a", "/v1/workspaces/w/tenants/b", "/v1/workspaces/w/refreshes"):
+    for target in ("/v1/workspaces/w/tenants", "/v1/workspaces/w/tenants/a", "/v1/workspaces/w/refreshes"):
         assert ask(server.port, target, stage.as_("a")).code == "forbidden", target
+    for name in ("b", "nobody"):
+        assert ask(server.port, f"/v1/workspaces/w/tenants/{name}", stage.as_("a")).code == "tenant_mismatch", name
     assert ask(server.port, "/v1/workspaces/w/refreshes", stage.as_("a"), method="POST", body=b"{}").code == "forbidden"
 
 
