@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from api import openapi, refusals
 from api.control.access.decisions import Decisions
+from api.control.access.denials import Denials
 from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     metrics = Metrics()
     decisions = Decisions(installation)
     journal = Journal(installation.home.usage)
-    collector = Collector(installation, journal)
+    denials = Denials(installation)
+    collector = Collector(installation, journal, also=denials.write)
 
     def is_allowed_origin(origin: str) -> bool:
         with installation.catalog.read() as session:
@@ -63,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         decisions,
         Gauge(installation, journal, chosen.workers),
         collector,
+        denials,
         etag_key=installation.derived_key("etag"),
     )
     _pages(app)

@@ -9,10 +9,24 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from api.middleware import allowed_methods, problem_response
+from api.control.access.denials import OF_CONSEQUENCE
+from api.control.access.principal import Principal
+from api.middleware import SLASH, allowed_methods, problem_response
 from api.serving.metrics import Metrics
 from api.serving.problems import FieldError, Problem
+from engine.catalog.audit import Actor
 from engine.errors import SlicehouseError
+
+
+def _note(request: Request, problem: Problem) -> None:
+    """For the audit: who was refused what."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    address = request.client.host if request.client else None
+    agent = request.headers.get("user-agent", "")[:200] or None
+    actor = Actor(principal.type, principal.id, address, agent) if principal is not None else Actor("nobody", "", address, agent)
+    name = getattr(request.scope.get("route"), "name", "unmatched")
+    request.app.state.context.denials.note(actor, principal, name, request.url.path.replace(SLASH, "/"), problem.code)
+
 
 _HTTP = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 log = logging.getLogger("slicehouse.api")
@@ -23,6 +37,8 @@ def install(app: FastAPI, metrics: Metrics, routes: list[Route]) -> None:
 
     def refuse(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
         metrics.refused(problem.code)
+        if problem.code in OF_CONSEQUENCE:
+            _note(request, problem)
         return problem_response(problem, request.state.request_id, headers)
 
     @app.exception_handler(Problem)

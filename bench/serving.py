@@ -122,7 +122,7 @@ class _Bench:
         index.write_text(json.dumps({t: self._paths[t] for t in self._hot}))
         rows: list[dict[str, Any]] = []
         with ExitStack() as servers:
-            limit_port, port = _free_port(), _free_port()
+            limit_port, port = free_port(), free_port()
             bare = servers.enter_context(
                 running(
                     *("-m", "uvicorn", "bench.limits:create_app", "--factory", "--port", str(limit_port), "--log-level", "warning"),
@@ -130,13 +130,13 @@ class _Bench:
                 )
             )
             ours = servers.enter_context(self._serve(port))
-            _wait(limit_port)
-            _wait(port)
+            wait_for(limit_port)
+            wait_for(port)
             self._compare(port, limit_port)
             systems = self._systems(bare, limit_port, ours, port)
             for number in connections:
                 say(f"{number} connections")
-                rows += _take_turns(systems, number, seconds)
+                rows += take_turns(systems, number, seconds)
         return rows + [self._cold(number) for number in connections]
 
     def _serve(self, port: int) -> Any:
@@ -195,9 +195,9 @@ class _Bench:
     def _cold(self, connections: int) -> dict[str, Any]:
         """A new server, then each tenant but the first once."""
         say(f"cold, {connections} connections")
-        port = _free_port()
+        port = free_port()
         with self._serve(port) as pid:
-            _wait(port)
+            wait_for(port)
             for panel in PANELS:
                 client.ask(port, self._panel(self._tenants[0], panel))
             asked = [self._panel(t, self._random.choice(list(PANELS))) for t in self._tenants[1:]]
@@ -206,7 +206,7 @@ class _Bench:
             return system.row(connections)
 
 
-def _take_turns(systems: list[System], connections: int, seconds: float) -> list[dict[str, Any]]:
+def take_turns(systems: list[System], connections: int, seconds: float) -> list[dict[str, Any]]:
     """Each system a second, again and again, until each has had its seconds."""
     able = [s for s in systems if s.pid is not None or connections == 1]
     for _ in range(max(1, round(seconds / _TURN))):
@@ -224,13 +224,14 @@ def _paths(made: Prepared) -> dict[str, str]:
         return {t.key: str(folder.slice(t.id, t.version_id)) for t in versions.tenants_of(session, row.id) if t.version_id}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-def _wait(port: int) -> None:
+def wait_for(port: int) -> None:
     """Until somebody listens; 30 seconds at most."""
     until = time.monotonic() + 30
     while True:

@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request, Response
 
 from api.control.access.decisions import Decisions
+from api.control.access.denials import Denials
 from api.control.access.principal import Principal, tenant_of, workspace_of
 from api.control.plans.entitlements import Entitlements, resolve
 from api.control.tenants.reading import slice_of
@@ -54,6 +55,7 @@ class Context:
     decisions: Decisions
     gauge: Gauge
     collector: Collector
+    denials: Denials
     waiting: int = 0
     streams: int = 0
     etag_key: bytes = field(default=b"")

@@ -4,7 +4,7 @@ whoever changes, removes or adds a record without that key breaks the chain."""
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
@@ -25,7 +25,7 @@ START = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it, and from where. `type` is key, token, user, command or scheduler."""
+    """Who does it, and from where. `type` is key, token, user, command, scheduler, or nobody."""
 
     type: str
     id: str
@@ -50,8 +50,8 @@ class Entry:
     tenant_id: str | None = None
     outcome: Outcome = "allowed"
     reason: str = ""
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    before: dict[str, Any] | None = field(default=None, hash=False)
+    after: dict[str, Any] | None = field(default=None, hash=False)
 
 
 def append(session: Session, key: bytes, actor: Actor, entry: Entry, now: datetime) -> AuditRow:

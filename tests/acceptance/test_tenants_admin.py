@@ -294,3 +294,22 @@ def test_audit_is_filtered_and_paged(world: World, boss: dict[str, str]) -> None
         cursor = f"&cursor={page['next_cursor']}"
     assert pages == [[4, 3, 2], [1]]
     assert [r["number"] for r in ask("sort=created_at")["data"]] == [1, 2, 3, 4]
+
+
+def test_refusals_are_in_the_audit_and_alike_ones_of_a_second_are_one_record(world: World, boss: dict[str, str]) -> None:
+    mine = world.key("tenant", "1", ["tenants:view"])
+    for _ in range(3):
+        assert patch(world, "1", {"name": "x"}, mine | {"User-Agent": "probe"}).status_code == 403
+    assert world.client.get(f"{world.base}/tenants/2", headers=mine).status_code == 403
+    assert world.client.get("/v1/me", headers={"Authorization": "Bearer shk_nothing"}).status_code == 401
+    assert world.client.get(f"{world.base}/tenants/nobody", headers=boss).status_code == 404
+    world.app.state.context.collector.once()
+    found = world.client.get(f"{world.base}/audit?outcome=denied", headers=boss).json()["data"]
+    assert sorted((r["action"], r["reason"], (r["after"] or {}).get("times", 1), r["actor"]["id"]) for r in found) == [
+        ("get_tenant", "tenant_mismatch", 1, world.key_id(mine)),
+        ("patch_tenant", "forbidden", 3, world.key_id(mine)),
+    ]
+    assert {r["tenant"] for r in found} == {world.tenants["1"]}
+    with world.installation.catalog.read() as session:
+        chain = audit.verify(session, world.installation.derived_key("audit"))
+    assert (chain.records, chain.broken) == (3, None), "a wrong key is written down too, of no workspace"

@@ -6,7 +6,7 @@ import fcntl
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,10 @@ def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) 
 
 
 class Collector:
-    """A thread that ends this process's file each second and counts what there is."""
+    """A thread that ends this process's file each second and counts what there is; `also` is done each second too."""
 
-    def __init__(self, installation: Installation, journal: Journal, every: float = 1.0) -> None:
-        self._installation, self._journal, self._every = installation, journal, every
+    def __init__(self, installation: Installation, journal: Journal, every: float = 1.0, also: Callable[[], None] = lambda: None) -> None:
+        self._installation, self._journal, self._every, self._also = installation, journal, every, also
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
 
@@ -154,6 +154,7 @@ class Collector:
     def once(self) -> int:
         """Ends the file at work and counts; what fails is tried again."""
         try:
+            self._also()
             self._journal.rotate()
             return collect(self._installation)
         except (SlicehouseError, SQLAlchemyError, OSError, ValueError) as error:
