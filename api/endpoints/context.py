@@ -20,7 +20,7 @@ from api.control.access.decisions import Decisions
 from api.control.access.denials import Denials
 from api.control.access.principal import Principal, tenant_of, workspace_of
 from api.control.plans.entitlements import Entitlements, resolve
-from api.control.tenants.reading import slice_of
+from api.control.tenants.reading import require_open, slice_of
 from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
 from api.middleware import SLASH
@@ -235,12 +235,31 @@ def _require_own_names(request: Request, principal: Principal) -> None:
         tenant_of(installation, principal, own[0], name.replace(SLASH, "/"))
 
 
+def _require_open(context: Context, principal: Principal) -> None:
+    """Raises Problem where the tenant of a scope has been suspended, has left, or its subscription closes every door."""
+    if principal.tenant_id is None:
+        return
+
+    def decide() -> tuple[None, datetime | None]:
+        with context.installation.catalog.read() as session:
+            tenant = session.get(TenantRow, principal.tenant_id)
+        if tenant is None:
+            raise Problem("not_found")
+        require_open(tenant)
+        found = entitled(context, principal, tenant)
+        return None, found.until if found is not None else None
+
+    context.decisions.once(("open", principal.tenant_id), decide)
+
+
 async def enter(request: Request) -> None:
-    """Before every call of `/v1`, and before its body is looked at: a credential, no name but its own for a scope of one tenant, the
-    permission, no parameter that the call does not know."""
+    """Before every call of `/v1`, and before its body is looked at: a credential, no name but its own for a scope of one tenant, a tenant
+    that is neither suspended nor gone, the permission, no parameter that the call does not know."""
     _require_own_names(request, principal_of(request))
-    permitted(request)
     route = request.scope["route"]
+    if route.openapi_extra["x-permission"] != "any":
+        _require_open(context_of(request), principal_of(request))
+    permitted(request)
     known = {p.alias for dependant in _dependants(route.dependant) for p in dependant.query_params}
     for name in request.query_params:
         if name not in known and not (name.startswith("p.") and "panel" in request.path_params):

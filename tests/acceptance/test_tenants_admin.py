@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.control.access.permissions import PERMISSIONS
+from api.openapi import operations
 from engine.catalog import audit
-from tests.acceptance.http_world import PANEL, World
+from tests.acceptance.http_world import PANEL, World, address
 
 
 @pytest.fixture
@@ -125,6 +127,22 @@ def test_suspended_tenant_is_refused_at_once_and_stays_so_over_refreshes_until_i
     assert [t["key"] for t in world.client.get(f"{world.base}/tenants?state=active", headers=boss).json()["data"]] == ["2"]
     assert patch(world, "1", {"state": "active"}, boss).json()["reason"] is None
     assert world.client.get(PANEL, headers=key).status_code == 200
+
+
+@pytest.mark.parametrize(("state", "expected"), [("suspended", (403, "tenant_suspended")), ("archived", (404, "not_found"))])
+@pytest.mark.parametrize("scope", ["tenant", "subtree"])
+def test_tenant_that_is_suspended_or_archived_finds_every_door_closed(
+    world: World, boss: dict[str, str], scope: str, state: str, expected: tuple[int, str]
+) -> None:
+    key = world.key(scope, "1", list(PERMISSIONS))
+    patch(world, "1", {"state": state}, boss)
+    doors = [o for o in operations(world.app.openapi()) if o[0].startswith("/v1/") and o[2]["x-permission"] not in ("public", "any")]
+    assert len(doors) > 30
+    for path, method, operation in doors:
+        at = address(path, ws=world.workspace_id, t="1", slug="sales", panel="orders")
+        answer = world.client.request(method, at, headers=key, json={} if "requestBody" in operation else None)
+        assert code(answer) == expected, (method, path)
+    assert world.client.get("/v1/me", headers=key).status_code == 200
 
 
 def test_archived_tenant_answers_nothing_is_left_out_of_refreshes_and_can_be_taken_back(world: World, boss: dict[str, str]) -> None:

@@ -45,8 +45,8 @@ def resume(installation: Installation, workspace_id: str, name: str) -> TenantRo
     return tenant
 
 
-def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: TenantRow) -> tuple[SliceRef, VersionRow]:
-    """The version that answers for a tenant. Raises Problem: suspended, gone, withheld, not ready."""
+def require_open(tenant: TenantRow) -> None:
+    """Raises Problem for a tenant that is suspended or has left."""
     state = tenant.shown_state
     if state == "suspended":
         raise Problem("tenant_suspended")
@@ -54,7 +54,12 @@ def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: Tenant
         raise Problem("tenant_gone")
     if state in ("archived", "erased"):
         raise Problem("not_found")
-    if state == "withheld":
+
+
+def slice_of(installation: Installation, workspace: WorkspaceRow, tenant: TenantRow) -> tuple[SliceRef, VersionRow]:
+    """The version that answers for a tenant. Raises Problem: suspended, gone, withheld, not ready."""
+    require_open(tenant)
+    if tenant.shown_state == "withheld":
         raise Problem("slice_withheld", retry_after=60)
     with installation.catalog.read() as session:
         version = versions.version_of(session, tenant.version_id) if tenant.version_id else None
