@@ -131,14 +131,14 @@ def admit(request: Request, found: Asked, *meters: str) -> None:
     gauge.require(found.tenant.id, found.entitlements, *meters)
 
 
-def note(request: Request, found: Asked, door: Door, body: Body, type_: str = "query") -> None:
-    """Writes down what was answered, before it goes out. Raises Problem `busy` where that cannot be done."""
+def note(request: Request, found: Asked, door: Door, body: Body, type_: str = "query", size: int | None = None) -> None:
+    """Writes down what was answered, before it goes out; `size` in bytes where it is no body of ours. Raises Problem `busy` where that fails."""
     principal, grant = found.principal, found.principal.grant
     origin = urlsplit(request.headers.get("origin", "")).netloc
     fact = Fact(
         type_, found.workspace.id, found.tenant.id, found.tenant.key, found.context.installation.clock(), door=door.name,
         principal=principal.id, user=grant.sub if grant is not None else "", dashboard=door.dashboard, panel=door.panel, host=origin[:255],
-        rows=body.rows, bytes=len(body.content), cpu_us=body.cpu_us if type_ == "query" else 0, duration_us=found.timing.microseconds,
+        rows=body.rows, bytes=len(body.content) if size is None else size, cpu_us=body.cpu_us if type_ == "query" else 0, duration_us=found.timing.microseconds,
         kept=body.kept, request=request.state.request_id,
     )  # fmt: skip
     found.context.gauge.note(fact)

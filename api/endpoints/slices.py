@@ -82,8 +82,8 @@ def get_version_file(request: Request, version: str, name: str, format: Ignored 
     }
     if etag in [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
-    if request.method == "GET" and request.headers.get("range") is None:
+    if request.method == "GET" and request.headers.get("range", "bytes=0-").startswith("bytes=0-"):  # who goes on with a file has begun it
         admit(request, found, "downloads", "bytes")
-        note(request, found, Door("file"), Body(b"", None, row.rows), "download")
+        note(request, found, Door("file"), Body(b"", None, row.rows), "download", row.bytes)
     shown = f"{found.tenant.slug}-{row.as_of:%Y%m%dT%H%M%SZ}.duckdb"
     return FileResponse(path, media_type="application/vnd.duckdb", filename=shown, headers=headers)

@@ -290,6 +290,22 @@ def test_each_answer_is_metered_once_by_tenant_and_what_was_asked(world: World, 
     assert found[t1, "panel", "orders"]["cpu_ms"] >= 0
 
 
+def test_download_counts_once_by_its_first_byte_and_in_bytes(world: World, boss: dict[str, str]) -> None:
+    key = world.key()
+    at = world.client.get("/v1/slice/file", headers=key, follow_redirects=False).headers["location"]
+    whole = world.client.get(at, headers=key)
+    for range_ in ("bytes=0-99", "bytes=100-199", "bytes=200-"):
+        assert world.client.get(at, headers=key | {"Range": range_}).status_code == 206
+    world.client.head(at, headers=key)
+    world.client.get(at, headers=key | {"If-None-Match": whole.headers["etag"]})
+    counted(world)
+    (row,) = usage(world, boss, "group_by=tenant")
+    assert (row["downloads"], row["bytes"], row["queries"]) == (2, 2 * len(whole.content), 0)
+    tier(world, boss, features={"export_slice": True}, quotas={"downloads": {"limit": 2}})
+    subscribe(world, boss)
+    assert code(world.client.get(at, headers=key)) == (429, "quota_exceeded")
+
+
 def test_tenant_sees_its_own_usage_and_a_reseller_that_of_those_below(world: World, boss: dict[str, str]) -> None:
     for tenant in ("1", "2"):
         world.client.get(PANEL, headers=world.key(tenant=tenant))
