@@ -62,20 +62,26 @@ def _translate(error: psycopg.Error, source: str, table: str | None) -> Slicehou
             hint="postgresql://user:password@host:5432/database, special characters percent-encoded.",
             code="source_url",
         )
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None and (refused := _refusal(text)):
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return _unreachable(source, of_table, text)
+    return SourceError(
+        f"Source {source}: the server reported {error.sqlstate or 'an error'}{of_table}: {_reason(text)}.", code="source_failed"
+    )
+
+
+def _unreachable(source: str, of_table: str, text: str) -> SourceError:
+    """No connection, or none any more: the server lets nobody in and says why, or it is not there."""
+    refused = _refusal(text)
+    if refused is not None:
         return SourceError(
             f"Source {source}: the server refused the connection: {refused}.",
             hint="Check the role, the database and the server's pg_hba.conf; slicehouse doctor tries every source.",
             code="source_unreachable",
         )
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
-        return SourceError(
-            f"Source {source}: the server cannot be reached or broke off{of_table}: {_reason(text)}.",
-            hint="slicehouse doctor tries every source.",
-            code="source_unreachable",
-        )
     return SourceError(
-        f"Source {source}: the server reported {error.sqlstate or 'an error'}{of_table}: {_reason(text)}.", code="source_failed"
+        f"Source {source}: the server cannot be reached or broke off{of_table}: {_reason(text)}.",
+        hint="slicehouse doctor tries every source.",
+        code="source_unreachable",
     )
 
 
