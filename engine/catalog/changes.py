@@ -39,6 +39,7 @@ class _File:
         self._seen = self._told = -1
 
     def number(self) -> int | None:
+        """How many commits were told."""
         ((seen,),) = self._connection.execute("PRAGMA data_version").fetchall()
         if seen != self._seen:
             ((self._told,),) = self._connection.execute("PRAGMA user_version").fetchall()
@@ -56,6 +57,7 @@ class _Listener:
         self._asked = -_AGAIN
 
     def number(self) -> int | None:
+        """What was heard so far; None while nothing can be heard."""
         try:
             if time.monotonic() - self._asked >= _AGAIN:
                 self._asked = time.monotonic()

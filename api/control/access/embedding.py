@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import jwt
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from api.control.access.principal import Principal
 from api.control.access.signing import audience
@@ -26,7 +27,7 @@ EXCHANGED_WITHIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class EmbedSession:
     """A new session: `session` is exchanged once for `token`, which the back end may use itself as well."""
 
     session: str
@@ -37,7 +38,7 @@ class Session:
 
 def create_session(
     installation: Installation, principal: Principal, actor: Actor, workspace_id: str, said: Said, ttl: timedelta
-) -> Session:
+) -> EmbedSession:
     """A session of a key. Raises Problem: `not_found` for a tenant beyond its scope, `validation` for a role or an origin nobody granted."""
     if principal.type != "key" or principal.workspace_id is None:
         raise Problem("forbidden", "A session is made by a key of the workspace, or of a tenant in it.")
@@ -45,43 +46,54 @@ def create_session(
     kid = principal.credential
     signer = Signer(kid, "HS256", embed_key(installation, kid), principal.tenant_id or workspace_id, principal, now + ttl)
     with installation.catalog.write() as session:
-        try:
-            made = principal_of(session, signer, said)
-        except Problem as problem:
-            if problem.code != "credential_invalid":
-                raise
-            raise Problem(
-                "validation",
-                errors=[FieldError("/", "not_granted", "A role is none of a tenant, or an origin is none that the tenant allows.")],
-            ) from None
-        expires = now + ttl
-        claims = said.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {
-            "tenant": made.tenant_id,
-            "sub": said.sub,
-            "iss": signer.issuer,
-            "aud": audience(workspace_id),
-            "iat": int(now.timestamp()),
-            "exp": int(expires.timestamp()),
-            "jti": secrets.token_hex(16),
-        }
-        token = jwt.encode(claims, signer.key, "HS256", {"kid": signer.id})
-        if len(token) > MOST_BYTES:
-            raise Problem("request_too_large", "What the token says is too long.")
-        text = "ses_" + secrets.token_urlsafe(32)
-        row = EmbedSessionRow(
-            hash=sha256(text.encode()).digest(),
-            workspace_id=workspace_id,
-            token=b"",
-            token_expires_at=expires,
-            expires_at=now + EXCHANGED_WITHIN,
-        )
-        row.token = seal(installation.derived_key("embed-sessions"), token.encode(), row.hash.hex())
-        session.add(row)
-        session.execute(delete(EmbedSessionRow).where(EmbedSessionRow.expires_at < now))
-        after: dict[str, Any] = {"sub": said.sub, "roles": said.roles, "expires_at": rfc3339(expires)}
-        entry = Entry("embed.session", str(made.tenant_id), workspace_id, made.tenant_id, after=after)
+        tenant_id = str(_narrowed(session, signer, said).tenant_id)
+        token = _signed(signer, said, tenant_id, now)
+        text = _kept(session, installation, workspace_id, token, signer.end, now)
+        after: dict[str, Any] = {"sub": said.sub, "roles": said.roles, "expires_at": rfc3339(signer.end)}
+        entry = Entry("embed.session", tenant_id, workspace_id, tenant_id, after=after)
         audit.append(session, installation.derived_key("audit"), actor, entry, now)
-    return Session(text, token, rfc3339(expires), str(made.tenant_id))
+    return EmbedSession(text, token, rfc3339(signer.end), tenant_id)
+
+
+def _narrowed(session: Session, signer: Signer, said: Said) -> Principal:
+    """Whom the token will be. What is wrong of it is told to its maker, as it is not to whoever comes with a token."""
+    try:
+        return principal_of(session, signer, said)
+    except Problem as problem:
+        if problem.code != "credential_invalid":
+            raise
+        wrong = FieldError("/", "not_granted", "A role is none of a tenant, or an origin is none that the tenant allows.")
+        raise Problem("validation", errors=[wrong]) from None
+
+
+def _signed(signer: Signer, said: Said, tenant_id: str, now: datetime) -> str:
+    """The token until the signer's end. Raises Problem `request_too_large` where we would not take it ourselves."""
+    assert signer.owner.workspace_id is not None
+    claims = said.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {
+        "tenant": tenant_id,
+        "sub": said.sub,
+        "iss": signer.issuer,
+        "aud": audience(signer.owner.workspace_id),
+        "iat": int(now.timestamp()),
+        "exp": int(signer.end.timestamp()),
+        "jti": secrets.token_hex(16),
+    }
+    token = jwt.encode(claims, signer.key, "HS256", {"kid": signer.id})
+    if len(token) > MOST_BYTES:
+        raise Problem("request_too_large", "What the token says is too long.")
+    return token
+
+
+def _kept(session: Session, installation: Installation, workspace_id: str, token: str, ends: datetime, now: datetime) -> str:
+    """The text that is exchanged for the token, which lies sealed under its hash; sessions that are too old go."""
+    text = "ses_" + secrets.token_urlsafe(32)
+    key = sha256(text.encode()).digest()
+    sealed = seal(installation.derived_key("embed-sessions"), token.encode(), key.hex())
+    session.execute(delete(EmbedSessionRow).where(EmbedSessionRow.expires_at < now))
+    session.add(
+        EmbedSessionRow(hash=key, workspace_id=workspace_id, token=sealed, token_expires_at=ends, expires_at=now + EXCHANGED_WITHIN)
+    )
+    return text
 
 
 def exchange(installation: Installation, text: str) -> tuple[str, str]:
