@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App, CycloptsError, Parameter
@@ -23,8 +24,14 @@ app.command(audit.app)
 
 
 def run() -> None:
-    """Runs the command and exits."""
-    sys.exit(main(sys.argv[1:]))
+    """Runs the command and exits; whoever reads its output may stop reading, as `head` does."""
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+        status = 1
+    sys.exit(status)
 
 
 def main(arguments: list[str]) -> int:

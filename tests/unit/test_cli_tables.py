@@ -1,5 +1,9 @@
 """Tables of the command: what is missing, the order of tenants, and the options that it offers."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from api.cli.common import by_key, print_table
@@ -27,3 +31,13 @@ def test_help_offers_no_option_that_empties_a_list(verb: str, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "--workspace" in said or verb in ("audit", "demo", "doctor", "init", "keys")
     assert "--empty-" not in said
+
+
+def test_reader_that_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "api.cli.main", "keys", "list", "--home", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1
