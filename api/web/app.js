@@ -38,6 +38,7 @@ function address(tenant, slug, query = "") {
 /** Whether the page stands within a page of the customer's own: it has a token of one tenant, no bar, and asks for no key. */
 const embedded = location.pathname.startsWith("/embed/");
 let token = null;
+if (embedded) document.body.dataset.embedded = "";
 
 /** The token of the embed session that the address names; the one before, where it names none. */
 async function tokenOf() {

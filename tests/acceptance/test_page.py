@@ -307,6 +307,8 @@ def test_dashboard_in_a_page_of_an_allowed_origin_needs_no_key_and_shows_no_bar(
     frame.locator(ANSWERED).first.wait_for()
     expect(frame.get_by_role("heading", name="Sales")).to_be_visible()
     expect(frame.locator("#top")).to_be_hidden()
+    expect(frame.get_by_text("Slice file")).to_be_hidden()
+    expect(frame.get_by_text("Key 1")).to_be_hidden()
     inside = page.frames[1]
     assert "session" not in inside.url
     assert inside.evaluate("Object.keys(sessionStorage).length + Object.keys(localStorage).length") == 0

@@ -10,6 +10,7 @@ export function fileButton(api, mayExport, onproblem) {
     {
       type: "button",
       disabled: !mayExport,
+      hidden: !mayExport && "embedded" in document.body.dataset, // whose page it is asks for no more rights
       title: mayExport ? "Download this slice as one DuckDB file" : "This key may not download the slice",
     },
     icon("download"),
