@@ -27,6 +27,10 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=3, ge=1, description="slice versions kept per tenant")
     keep_hours: int = Field(default=24, ge=0, description="a replaced version stays at least so long")
     compression: str = Field(default="light", pattern="^(light|small)$")
+    network_allow: list[str] = Field(
+        default=[],
+        description="private hosts and networks that may be called all the same (JSON): webhooks, identity providers, sources made by program",
+    )
     # serving
     workers: int = Field(default=1, ge=1, description="API processes that share a tenant's rates; `slicehouse serve --workers` sets it")
     open_slices: int = Field(default=64, ge=1, description="slices held open by one API process")
