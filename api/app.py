@@ -22,6 +22,7 @@ from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
 from api.endpoints import audit, dashboards, embed, health, keys, me, plans, query, refreshes, routes, signing_keys, slices, tenants, usage
 from api.endpoints.context import Context
+from api.endpoints.people import members, providers, sessions, users
 from api.middleware import Requests
 from api.serving.definitions import Definitions
 from api.serving.metrics import Metrics
@@ -35,7 +36,27 @@ from slices.installation import Installation, open_installation
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health)
+    m.router
+    for m in (
+        dashboards,
+        query,
+        slices,
+        me,
+        sessions,
+        members,
+        users,
+        providers,
+        plans,
+        tenants,
+        routes,
+        refreshes,
+        keys,
+        signing_keys,
+        embed,
+        usage,
+        audit,
+        health,
+    )
 )
 
 

@@ -21,6 +21,7 @@ _ABOUT = (
 _TAGS = {
     "data": "The caller's own data",
     "me": "Who asks",
+    "people": "Logging in, members, invitations, users, identity providers",
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",
@@ -33,6 +34,12 @@ _TAGS = {
 }
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key (shk_…) or a token (a JWT)"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-slicehouse",
+        "description": "People in a browser; writes send X-CSRF-Token too",
+    },
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key, where Authorization is taken"},
 }
 _HEADERS = {

@@ -31,6 +31,8 @@ class Settings(BaseSettings):
         default=[],
         description="private hosts and networks that may be called all the same (JSON): webhooks, identity providers, sources made by program",
     )
+    session_hours: int = Field(default=12, ge=1, le=720, description="a person who has logged in stays so for this long")
+    public_url: str | None = Field(default=None, description="where people reach this installation, such as https://analytics.example.com")
     # serving
     workers: int = Field(default=1, ge=1, description="API processes that share a tenant's rates; `slicehouse serve --workers` sets it")
     open_slices: int = Field(default=64, ge=1, description="slices held open by one API process")

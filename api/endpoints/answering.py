@@ -15,6 +15,7 @@ from api.endpoints.context import Asked
 from api.serving.answer import Cancel, Limits, answer
 from api.serving.formats import MEDIA, encode
 from api.serving.gate import check
+from api.serving.narrow import narrowed
 from api.serving.problems import Problem
 from engine.errors import SliceUnusable
 
@@ -84,14 +85,17 @@ def computed(found: Asked, statement: Statement, cancel: Cancel) -> Body:
     settings = found.context.installation.settings
     with timing.part("open"):
         try:
-            tables = slices.get(found.ref).tables
+            opened = slices.get(found.ref)
         except SliceUnusable:
             raise Problem("slice_unusable", retry_after=30) from None
     with timing.part("gate"):
-        changing = check(statement.sql, tables).changing
+        sql, bound, rules = statement.sql, statement.bound, found.principal.rules
+        if rules is not None:
+            sql, bound = narrowed(sql, opened.tables, opened.views, rules), {**bound, **rules.values()}
+        changing = check(sql, opened.tables).changing
     limits = Limits(statement.limit, settings.answer_bytes, settings.statement_seconds, statement.format == "json")
     with timing.part("execute"):
-        result = answer(slices, found.ref, statement.sql, statement.bound, limits, cancel)
+        result = answer(slices, found.ref, sql, bound, limits, cancel)
     with timing.part("encode"):
         content = encode(result, statement.format, found.meta())
     rows, cpu_us = result.rows.num_rows, (time.thread_time_ns() - began) // 1_000

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,10 @@ from fastapi import Request, Response
 
 from api.control.access.decisions import Decisions
 from api.control.access.denials import Denials
+from api.control.access.permissions import ROLES, permissions_of
 from api.control.access.principal import Principal, tenant_of, workspace_of
+from api.control.people.person import Named
+from api.control.people.sessions import COOKIE, is_forged
 from api.control.plans.entitlements import Entitlements, resolve
 from api.control.tenants.reading import require_open, slice_of
 from api.control.usage.collecting import Collector
@@ -28,6 +31,7 @@ from api.serving.answer import Cancel
 from api.serving.definitions import Definitions
 from api.serving.formats import MEDIA
 from api.serving.metrics import Metrics
+from api.serving.narrow import rules_of
 from api.serving.opened import OpenSlices, SliceRef
 from api.serving.problems import FieldError, Problem
 from api.serving.results import Results
@@ -59,6 +63,15 @@ class Context:
     waiting: int = 0
     streams: int = 0
     etag_key: bytes = field(default=b"")
+
+    def definition(self, workspace_id: str) -> Workspace:
+        """What a workspace's file says now. Raises Problem `workspace_unreadable`."""
+
+        def decide() -> tuple[str, None]:
+            with self.installation.catalog.read() as session:
+                return session.get_one(WorkspaceRow, workspace_id).path, None
+
+        return self.definitions.workspace(Path(self.decisions.once(("path", workspace_id), decide)))
 
     async def run(self, request: Request, work: Callable[[Cancel], T]) -> T:
         """Runs blocking work in the bounded executor; ends it when the caller goes away. Raises Problem `busy`."""
@@ -137,7 +150,7 @@ class Asked:
     def etag(self, *parts: Any) -> str:
         """Opaque and keyed: it says nothing, and never equals another tenant's. Values are taken with their types."""
         scope, locale = self.principal.scope, None
-        own = (self.workspace.id, self.tenant.id, self.version.id, self.as_of, scope, locale, self.ref.timezone)
+        own = (self.workspace.id, self.tenant.id, self.version.id, self.as_of, scope, self.principal.rules, locale, self.ref.timezone)
         return '"' + hmac.new(self.context.etag_key, repr((own, parts)).encode(), sha256).hexdigest()[:40] + '"'
 
     def unchanged(self, request: Request, etag: str) -> Response | None:
@@ -159,7 +172,7 @@ class Asked:
             "X-Slice-Version": self.version.id,
             "X-Slice-As-Of": rfc3339(self.as_of),
             "Cache-Control": "private, no-cache",
-            "Vary": VARY,
+            "Vary": VARY + (", Cookie" if self.principal.type == "user" else ""),
             "Server-Timing": self.timing.header(),
         }
         return headers | ({"ETag": etag} if etag is not None else {})
@@ -180,18 +193,53 @@ def context_of(request: Request) -> Context:
 
 
 def principal_of(request: Request, *, again: bool = False) -> Principal:
-    """Who asks; looked up once a request, or `again` in a stream. Two credentials are no credential."""
+    """Who asks; looked up once a request, or `again` in a stream. Two credentials are no credential; a key or token goes before a cookie."""
     known: Principal | None = getattr(request.state, "principal", None)
     if known is not None and not again:
         return known
     headers, context = request.headers, context_of(request)
     if len(headers.getlist("authorization")) + len(headers.getlist("x-api-key")) > 1:
         raise Problem("syntax", "Send one credential.")
-    address = request.client.host if request.client else None
-    found = context.decisions.principal(headers.get("authorization"), headers.get("x-api-key"), address)
-    _check_origin(request, found)
-    request.state.principal = found
+    cookie = request.cookies.get(COOKIE)
+    if cookie is not None and "authorization" not in headers and "x-api-key" not in headers:
+        found = context.decisions.person(cookie, _named(request))
+        _require_own_page(request, context, cookie)
+    else:
+        address = request.client.host if request.client else None
+        found = context.decisions.principal(headers.get("authorization"), headers.get("x-api-key"), address)
+        _check_origin(request, found)
+    request.state.principal = found = _with_rules(context, found)
     return found
+
+
+def _named(request: Request) -> Named:
+    """The workspace and the tenant that a request names, by path or header."""
+    path = request.path_params
+    workspace, tenant = path.get("ws", named_by(request, "x-workspace-id")), path.get("t", named_by(request, "x-tenant-id"))
+    return Named(*(None if n is None else n.replace(SLASH, "/") for n in (workspace, tenant)))
+
+
+def _require_own_page(request: Request, context: Context, cookie: str) -> None:
+    """What changes something with a cookie comes from our own page. Raises Problem `request_forged`."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    is_foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if is_foreign or is_forged(context.installation, cookie, request.headers.get("x-csrf-token")):
+        raise Problem("request_forged")
+
+
+def _with_rules(context: Context, principal: Principal) -> Principal:
+    """What the workspace's file says of the roles that somebody has: permissions of its own roles, policies."""
+    if not principal.roles or principal.workspace_id is None:
+        return principal
+    definition = context.definition(principal.workspace_id)
+    own = [r for r in principal.roles if r not in ROLES]
+    if principal.type == "token" and any(r not in definition.roles for r in own):
+        raise Problem("credential_invalid")
+    more = permissions_of(own, definition.roles) & principal.most
+    return replace(
+        principal, permissions=principal.permissions | more, rules=rules_of(definition.policies, principal.roles, principal.user)
+    )
 
 
 def _check_origin(request: Request, principal: Principal) -> None:
@@ -214,6 +262,8 @@ def permitted(request: Request, *, again: bool = False) -> Principal:
     """Who asks, if it has the permission that the call's `x-permission` names: the one place where that is decided."""
     principal = principal_of(request, again=again)
     needed: str = request.scope["route"].openapi_extra["x-permission"]
+    if needed != "any" and principal.unchosen:
+        raise Problem(principal.unchosen)
     if needed != "any":
         principal.require(needed)
     return principal

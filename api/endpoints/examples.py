@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.endpoints.people import examples as people
+
 _VERSION, _AS_OF = "sv_01m86k7g7cfxgb66vjgqbxjxdp", "2026-11-24T10:57:05.103747Z"
 _WORKSPACE = "ws_01m86k7f60e5vtm4w8yr2c9jqh"
 _META = {"slice_version": _VERSION, "as_of": _AS_OF, "row_count": 2, "truncated": False}
@@ -268,7 +270,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "principal": {"id": "ky_01m86k7fh2r9s4t6v8w0x1y3z5", "type": "key", "label": "website"},
             "scope": {"type": "tenant", "workspace": {"id": _WORKSPACE, "slug": "acme", "name": "Acme Analytics"}},
             "permissions": ["dashboard:view", "query:panel"],
+            "roles": [],
+            "partial": False,
             "grant": None,
+            "csrf": None,
             "tenant": {"id": _TENANT["id"], "key": "42", "name": "Acme"},
         }
     },
@@ -381,3 +386,8 @@ PROBLEM = {
     "request_id": "5f0c2b1e9d6a4c7f8e3b2a1d0c9f8e7d",
     "errors": [{"pointer": "/parameters/period", "code": "param_invalid", "detail": "period is two dates"}],
 }
+
+ANSWERS.update(people.ANSWERS)
+BODIES.update(people.BODIES)
+LOCATIONS.update(people.LOCATIONS)
+PARAMETERS.update(people.PARAMETERS)

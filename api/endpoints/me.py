@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from api.control.access.principal import Principal, workspace_of
+from api.control.people.sessions import COOKIE, forgery_token
 from api.endpoints.context import context_of, enter, named_by, permission, principal_of
 from api.endpoints.shapes import Me
 from engine.catalog.tables import TenantRow
@@ -28,8 +29,11 @@ def get_me(request: Request) -> dict[str, Any]:
             "workspace": {"id": workspace.id, "slug": workspace.slug, "name": workspace.name} if workspace else None,
         },
         "permissions": sorted(principal.permissions),
+        "roles": list(principal.roles),
+        "partial": principal.rules is not None or (principal.grant is not None and bool(principal.grant.fixed)),
         "grant": _grant(principal),
         "tenant": {"id": tenant.id, "key": tenant.key, "name": tenant.name} if tenant else None,
+        "csrf": forgery_token(installation, request.cookies[COOKIE]) if principal.type == "user" else None,
     }
 
 

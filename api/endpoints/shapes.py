@@ -14,6 +14,10 @@ class _Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Shape = _Shape
+"""What all shapes are: nothing that they do not name."""
+
+
 class FieldProblem(_Shape):
     """One wrong field."""
 
@@ -516,7 +520,7 @@ class PrincipalShape(_Shape):
 class ScopeShape(_Shape):
     """What the principal reaches."""
 
-    type: Literal["installation", "workspace", "subtree", "tenant"]
+    type: Literal["installation", "workspace", "subtree", "tenant", "user"]
     workspace: Named | None
 
 
@@ -538,8 +542,11 @@ class Me(_Shape):
     principal: PrincipalShape
     scope: ScopeShape
     permissions: list[str]
+    roles: list[str]
+    partial: bool = Field(description="whether rules keep the caller to a part of its slice")
     grant: GrantShape | None
     tenant: Named | None
+    csrf: str | None = Field(description="for people: what their page sends in X-CSRF-Token")
 
 
 class Alive(_Shape):

@@ -68,13 +68,14 @@ def check(sql: str, tables: Tables) -> Checked:
         raise Problem("statement_not_allowed", "One SELECT is allowed, and nothing else.")
     walk = _Walk(tables)
     try:
-        _query(_tree(sql), walk, frozenset(), 0)
+        _query(tree_of(sql), walk, frozenset(), 0)
     except RecursionError:
         raise _refuse("The statement is nested too deeply.") from None
     return Checked(sql, parameters, walk.changing or bool(walk.functions & changing_functions()))
 
 
-def _tree(sql: str) -> Any:
+def tree_of(sql: str) -> Any:
+    """The tree of one SELECT, by DuckDB's own parser. Raises Problem."""
     with duck.blank() as connection:
         row = connection.execute("SELECT json_serialize_sql($sql)", {"sql": sql}).fetchone()
     parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,10 +33,11 @@ class SliceRef:
 
 @dataclass(slots=True)
 class OpenSlice:
-    """An open slice: the fenced instance and the tables of it, (schema, table) in lower case."""
+    """An open slice: the fenced instance and the tables of it, (schema, table) in lower case; of those that are views, their statements."""
 
     connection: duck.Connection
     tables: Tables
+    views: Mapping[tuple[str, str], str]
 
 
 @dataclass(slots=True)
@@ -98,7 +99,8 @@ class OpenSlices:
             views = connection.cursor().execute(sql.slice_views()).fetchall() if ("_slice", "views") in tables else []
         except duck.Error as error:
             raise SliceUnusable("A slice file cannot be read.", hint="slicehouse verify; then slicehouse refresh --full.") from error
-        return OpenSlice(connection, _with_views(tables, views))
+        statements = {(str(s).lower(), str(v).lower()): str(q) for s, v, q in views}
+        return OpenSlice(connection, _with_views(tables, views), statements)
 
     def drop(self, ref: SliceRef) -> None:
         """Forgets an instance that a fatal error has ended."""

@@ -155,6 +155,22 @@ class ColumnConfig(_Model):
     normalise: Literal["lower", "rtrim", "lower_rtrim"] | None = None
 
 
+class PolicyConfig(_Model):
+    """Rules inside a tenant for those who have one of the roles: conditions on rows (`:user.name` is a fact of the user), hidden columns."""
+
+    roles: list[str] = Field(min_length=1)
+    rows: dict[str, str] = {}
+    columns: dict[str, Literal["blank", "drop"]] = {}
+
+    @field_validator("columns")
+    @classmethod
+    def _columns(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not all(name.rpartition(".")[::2]):
+                raise ValueError(f"{name!r} is no table.column")
+        return value
+
+
 class Workspace(_Model):
     """One workspace file. `path` is where it was read from, and is no part of it."""
 
@@ -172,6 +188,8 @@ class Workspace(_Model):
     columns_default: Literal["review", "include"] = "review"
     views: Literal["recompute", "ignore"] = "recompute"
     caller_sql: bool = False
+    roles: dict[str, list[str]] = Field(default={}, description="roles of the workspace's own: sets of permissions")
+    policies: list[PolicyConfig] = []
     storage_version: str = Field(default="v1.4.0", pattern=r"^v\d+\.\d+\.\d+$")
     dashboards: str = "dashboards/*.yaml"
     path: Path = Field(default=Path("slicehouse.yaml"), exclude=True)

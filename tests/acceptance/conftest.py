@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,18 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def moved_clock(world: World) -> Callable[[timedelta], None]:
+    """Moves the time of the app's installation onward."""
+    installation = world.app.state.context.installation
+    known = installation.clock
+
+    def move(by: timedelta) -> None:
+        nonlocal known
+        inner = known
+        known = lambda: inner() + by  # noqa: E731
+        object.__setattr__(installation, "clock", known)
+
+    return move

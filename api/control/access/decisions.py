@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from api.control.access.principal import Principal, authenticate, credential
 from api.control.access.tokens import authenticated, is_token
 from api.control.access.uses import Uses
+from api.control.people.person import Named, person
 from engine.catalog.changes import Changes
 from engine.catalog.keys import USED_EVERY, ends_at
 from slices.installation import Installation
@@ -52,6 +53,11 @@ class Decisions:
         """The principal of a key, asked anew each minute, so that its use is noted, or of a token. Raises Problem as `authenticate` does."""
         given = (authorization, api_key, address)
         return self.once(("principal", sha256(repr(given).encode()).digest()), lambda: self._authenticated(*given))
+
+    def person(self, cookie: str, named: Named) -> Principal:
+        """Who a session's cookie stands for where a request names that. Raises Problem as `person` does."""
+        key = ("person", sha256(cookie.encode()).digest(), named)
+        return self.once(key, lambda: person(self._installation, cookie, named))
 
     def _authenticated(self, authorization: str | None, api_key: str | None, address: str | None) -> tuple[Principal, datetime | None]:
         text = credential(authorization, None)

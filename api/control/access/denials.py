@@ -17,7 +17,17 @@ from engine.errors import StorageError
 from slices.installation import Installation
 
 OF_CONSEQUENCE = frozenset(
-    {"credential_invalid", "forbidden", "tenant_mismatch", "tenant_suspended", "feature_not_in_tier", "origin_not_allowed", "partial_scope"}
+    {
+        "credential_invalid",
+        "too_many_attempts",
+        "request_forged",
+        "forbidden",
+        "tenant_mismatch",
+        "tenant_suspended",
+        "feature_not_in_tier",
+        "origin_not_allowed",
+        "partial_scope",
+    }
     | {"param_locked", "caller_sql_off", "statement_not_allowed", "quota_exceeded"}
 )
 """Codes of refusals that are written down; what is merely not there, or does not fit, is not."""

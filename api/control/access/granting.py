@@ -50,6 +50,8 @@ def require_grantable(principal: Principal, permissions: Iterable[str]) -> list[
     """The permissions in their usual order. Raises Problem `forbidden` where the principal lacks one, or is a token, which ends by itself."""
     if principal.type == "token":
         raise Problem("forbidden", "A token makes nothing that outlives it.")
+    if principal.rules is not None:
+        raise Problem("partial_scope", "Who sees a part of the data grants nothing to others.")
     wanted = set(permissions)
     for one in PERMISSIONS:
         if one in wanted and one not in principal.permissions:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from api.serving.narrow import Rules
 from api.serving.problems import Problem
 from engine.catalog import versions, workspaces
 from engine.catalog.keys import find_key, is_alive
@@ -47,7 +48,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: its scope and what it may do. `tenant` is the tenant of a tenant or subtree scope; a token has a grant; `credential` is the key's id."""
+    """Who asks: its scope and what it may do.
+
+    `tenant` is the tenant of a tenant or subtree scope; a token has a grant; `credential` is the key's id. People and tokens have roles and
+    `user`, an object as JSON of what policies ask; `most` is what roles of the workspace's own may add. `unchosen` is the code of the problem
+    where somebody of several workspaces or tenants has named none. `rules` are those that keep the principal to a part of its slices.
+    """
 
     id: str
     type: str
@@ -58,6 +64,11 @@ class Principal:
     permissions: frozenset[str]
     grant: Grant | None = None
     credential: str = ""
+    roles: tuple[str, ...] = ()
+    user: str = "{}"
+    most: frozenset[str] = frozenset()
+    unchosen: str = ""
+    rules: Rules | None = None
 
     def require(self, permission: str) -> None:
         """Raises Problem `forbidden` where the permission is missing."""
@@ -66,7 +77,7 @@ class Principal:
 
     def require_whole(self) -> None:
         """Raises Problem `partial_scope` where the principal sees a part of its slice only."""
-        if self.grant is not None and self.grant.fixed:
+        if self.rules is not None or (self.grant is not None and self.grant.fixed):
             raise Problem("partial_scope")
 
 

@@ -16,7 +16,7 @@ import jwt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from api.control.access.permissions import TENANT_ROLES, permissions_of
+from api.control.access.permissions import WORKSPACE_ROLES, permissions_of
 from api.control.access.principal import Grant, Principal
 from api.control.access.reach import reaches
 from api.control.access.signing import audience, secret_of
@@ -209,7 +209,7 @@ def principal_of(session: Session, signer: Signer, claims: Said) -> Principal:
     tenant = versions.find_tenant(session, owner.workspace_id, claims.tenant)
     if tenant is None or not reaches(session, owner, tenant):
         raise Problem("not_found")
-    if any(r not in TENANT_ROLES for r in claims.roles) or not set(claims.origins) <= set(tenant.allowed_origins):
+    if any(r in WORKSPACE_ROLES for r in claims.roles) or not set(claims.origins) <= set(tenant.allowed_origins):
         raise Problem("credential_invalid")
     off = {permission for setting, permission in SETTINGS.items() if not getattr(claims.settings, setting)}
     grant = Grant(
@@ -226,4 +226,7 @@ def principal_of(session: Session, signer: Signer, claims: Said) -> Principal:
         rows=claims.limits.rows,
     )
     permissions = (permissions_of(claims.roles) & owner.permissions) - off
-    return Principal(f"{signer.id}/{claims.sub}", "token", claims.sub, "tenant", owner.workspace_id, tenant.id, permissions, grant)
+    return Principal(
+        f"{signer.id}/{claims.sub}", "token", claims.sub, "tenant", owner.workspace_id, tenant.id, permissions, grant,
+        roles=tuple(claims.roles), user=grant.user, most=owner.permissions - off,
+    )  # fmt: skip

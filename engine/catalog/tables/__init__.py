@@ -3,6 +3,16 @@
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
 from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
+from engine.catalog.tables.people import (
+    AttemptRow,
+    IdentityProviderRow,
+    InvitationRow,
+    LoginRow,
+    MemberRow,
+    MemberTenantRow,
+    UserRow,
+    UserSessionRow,
+)
 from engine.catalog.tables.plans import SubscriptionRow, TierRow
 from engine.catalog.tables.records import AuditRow
 from engine.catalog.tables.slices import (
@@ -19,11 +29,17 @@ from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, Workspace
 
 __all__ = [
     "ENDED",
+    "AttemptRow",
     "AuditRow",
     "Base",
     "EmbedSessionRow",
     "IdempotencyRow",
+    "IdentityProviderRow",
+    "InvitationRow",
     "KeyRow",
+    "LoginRow",
+    "MemberRow",
+    "MemberTenantRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
@@ -40,6 +56,8 @@ __all__ = [
     "UsageFileRow",
     "UsageHourRow",
     "UsageRow",
+    "UserRow",
+    "UserSessionRow",
     "VersionRow",
     "WorkspaceRow",
 ]

@@ -1,0 +1,1 @@
+"""People: who they are, where they are members, how they log in."""

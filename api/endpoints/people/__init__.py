@@ -1,0 +1,1 @@
+"""People over HTTP: logging in, members, invitations, users, identity providers."""
