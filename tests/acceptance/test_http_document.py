@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from api.control.access.permissions import PERMISSIONS
 from api.endpoints import shapes
 from api.endpoints.examples import ANSWERS
+from api.endpoints.people import shapes as people_shapes
 from api.openapi import operations
 from api.serving.problems import CODES
 from tests.acceptance.http_world import PANEL, World, address
@@ -96,13 +97,13 @@ def test_problems_and_security_are_described(document: dict[str, Any]) -> None:
     components = document["components"]
     assert set(components["schemas"]["ProblemBody"]["properties"]["code"]["enum"]) == set(CODES)
     assert components["responses"]["Problem"]["content"].keys() == {"application/problem+json"}
-    assert document["security"] == [{"bearer": []}, {"key": []}]
-    assert set(components["securitySchemes"]) == {"bearer", "key"}
+    assert document["security"] == [{"bearer": []}, {"session": []}, {"key": []}]
+    assert set(components["securitySchemes"]) == {"bearer", "session", "key"}
     assert "HTTPValidationError" not in components["schemas"]
 
 
 def test_examples_have_the_shape_that_is_documented(document: dict[str, Any]) -> None:
-    known = {name: getattr(shapes, name) for name in dir(shapes)}
+    known = {name: getattr(module, name) for module in (shapes, people_shapes) for name in dir(module)}
     checked = set()
     for _, _, operation in operations(document):
         for response in operation["responses"].values():

@@ -17,10 +17,14 @@ import pyarrow as pa
 import pytest
 
 from api.control.access.permissions import PERMISSIONS, ROLES, TENANT_ROLES, WORKSPACE_ROLES
+from api.control.people.members import Membership, Place, place_member
+from api.control.people.sessions import COOKIE, forgery_token, start
+from api.control.people.users import make_user
 from api.openapi import operations
 from engine.catalog import versions
+from engine.catalog.audit import Actor as Nobody
 from engine.catalog.keys import create_key
-from engine.catalog.tables import SigningKeyRow, TenantRow
+from engine.catalog.tables import SigningKeyRow, TenantRow, UserRow
 from engine.ids import new_id
 from engine.workspace import read_workspace
 from slices.refresh import refresh
@@ -43,6 +47,32 @@ WHOLE_WORKSPACE = {
 }
 PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
 OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
+OF_A_MEMBER = {"get_member", "put_member", "delete_member"}
+NEVER = {
+    "exchange_session": (401, "credential_invalid"),
+    "create_session": (422, "validation"),
+    "open_invitation": (404, "not_found"),
+    "accept_invitation": (404, "not_found"),
+    "begin_login": (404, "not_found"),
+    "end_login": (401, "credential_invalid"),
+}
+"""Calls without a credential that open nothing here, whoever asks."""
+OF_PEOPLE_THEMSELVES = {
+    "delete_session",
+    "list_own_sessions",
+    "delete_own_sessions",
+    "delete_own_session",
+    "list_own_memberships",
+    "patch_me",
+} | {"put_own_password"}
+PEOPLE = {"put_own_password": (403, "forbidden"), "delete_own_session": (404, "not_found")}
+"""What they answer to people: that was not the password; there is no such session."""
+NOT_THERE = {"get_user", "patch_user", "put_user_password", "delete_user_sessions", "delete_user", "delete_invitation"} | {
+    "get_identity_provider",
+    "patch_identity_provider",
+    "delete_identity_provider",
+}
+"""Calls about something that nobody has."""
 LET_IN = {200, 201, 202, 204, 304, 307, 409, 412}
 
 
@@ -91,6 +121,22 @@ class Stage:
             )  # fmt: skip
             session.add(row)
             return row.id
+
+    def session(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers of a new session of the same person."""
+        with self.world.installation.catalog.write() as session:
+            user = session.get_one(UserRow, headers["X-User"])
+            text = start(session, self.world.installation, user, Nobody("nobody", "")).text
+        csrf = forgery_token(self.world.installation, text)
+        return {"X-User": user.id, "Cookie": f"{COOKIE}={text}", "X-CSRF-Token": csrf}
+
+    def member(self, target: Target) -> str:
+        """Somebody who is a member of the target's tenant, and of nothing else."""
+        with self.world.installation.catalog.write() as session:
+            user = make_user(session, self.world.installation, f"{new_id('us')}@acme.example", "")
+            membership = Membership((), (Place(target.tenant, ("tenant viewer",)),))
+            place_member(session, self.world.installation, None, target.workspace, user.id, membership, by="test")
+            return user.id
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +238,23 @@ def _actors(stage: Stage) -> Iterator[Actor]:
         for settings, off in (({}, {"query:sql", "export:data", "export:slice", "explore:view"}), (on, set())):
             token = _token(signing, roles=[role], settings=settings)
             yield Actor(f"token {role} {bool(settings)}", token, "tenant", frozenset(TENANT_ROLES[role]) - off, frozenset({"own"}), "token")
+    yield from _people(stage)
     partial = _token(signing, roles=["tenant admin"], settings=on, params={"status": ["paid"]})
     yield Actor("token partial", partial, "tenant", frozenset(TENANT_ROLES["tenant admin"]), frozenset({"own"}), "token", partial=True)
+
+
+def _people(stage: Stage) -> Iterator[Actor]:
+    """Members of the whole workspace, of tenant 1 and those below it, of tenant 1 alone."""
+    own = stage.targets["own"]
+    places = {"subtree": lambda r: Place(own.tenant, (r,)), "tenant": lambda r: Place(own.tenant, (r,), True)}
+    for scope, role in [("workspace", r) for r in WORKSPACE_ROLES] + [(s, r) for s in places for r in TENANT_ROLES]:
+        membership = Membership((role,)) if scope == "workspace" else Membership((), (places[scope](role),))
+        with stage.world.installation.catalog.write() as session:
+            user = make_user(session, stage.world.installation, f"{new_id('us')}@acme.example", "")
+            place_member(session, stage.world.installation, None, own.workspace, user.id, membership, by="test")
+        reach = {"workspace": {"own", "below", "other"}, "subtree": {"own", "below"}, "tenant": {"own"}}[scope]
+        headers = stage.session({"X-User": user.id})
+        yield Actor(f"user {scope} {role}", headers, scope, frozenset(ROLES[role]), frozenset(reach), "user")
 
 
 def _token(signing: dict[str, Any], **more: Any) -> dict[str, str]:
@@ -226,10 +287,11 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "run": target.run,
         "key": key,
         "tier": "pro",
+        "user": stage.member(target) if id_ in OF_A_MEMBER else "x",
     }
     if id_ == "put_tenant":
         known["t"] = f"key:{target.key}"
-    headers = dict(actor.headers)
+    headers = stage.session(actor.headers) if actor.kind == "user" and id_ in OF_PEOPLE_THEMSELVES else dict(actor.headers)
     if "{ws}" not in path and path.startswith("/v1/"):
         headers |= {"X-Workspace-ID": target.workspace} | ({"X-Tenant-ID": target.tenant} if "data" in operation["tags"] else {})
     if id_ in ("put_tenant", "delete_tenant"):
@@ -243,10 +305,18 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
         "put_workspace_tier": {"name": "Pro", "features": ALL_ON},
+        "open_invitation": {"invitation": "x"},
+        "accept_invitation": {"invitation": "x", "password": "correct horse battery staple"},
+        "patch_me": {"name": "x"},
+        "put_own_password": {"password": "x", "new_password": "y"},
+        "put_user_password": {"password": "correct horse battery staple"},
+        "post_user": {"email": f"{new_id('us')}@acme.example"},
+        "put_member": {"roles": ["tenant viewer"], "tenants": [target.tenant]},
+        "create_invitation": {"email": "x@acme.example", "roles": ["tenant viewer"], "tenants": [target.tenant]},
+        "create_identity_provider": {"label": "L", "issuer": "https://93.184.216.34", "client_id": "c", "tenant": target.tenant},
     }
     at = address(path, **known)
-    if id_ == "put_tenant_subscription":
-        at += "?preview=true"
+    at += {"put_tenant_subscription": "?preview=true", "list_login_providers": "?workspace=x"}.get(id_, "")
     if id_ == "post_tenants_batch":
         content = json.dumps({"key": target.key}).encode()
         return stage.world.client.post(at, content=content, headers=headers)
@@ -262,21 +332,27 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
 def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str) -> tuple[int, str] | None:
     """(status, code) of the refusal, by http.md; None where the caller is let in."""
     id_, needed = operation["operationId"], operation["x-permission"]
-    if id_ == "exchange_session":
-        return 401, "credential_invalid"
+    if id_ in NEVER:
+        return NEVER[id_]
     if needed == "public":
         return None
     one = actor.scope == "tenant"
     names_a_tenant = "data" in operation["tags"] or "{t}" in path
     if one and path.startswith("/v1/") and (target.name == "foreign" or (names_a_tenant and target.name != "own")):
         return 403, "tenant_mismatch"
+    if actor.kind == "user" and path.startswith("/v1/") and target.name == "foreign":
+        return 404, "not_found"
     if needed != "any" and needed not in actor.permissions:
         return 403, "forbidden"
+    if id_ in OF_PEOPLE_THEMSELVES:
+        return PEOPLE.get(id_) if actor.kind == "user" else (403, "forbidden")
     if id_ == "get_metrics":
         return None if actor.scope == "installation" else (403, "forbidden")
     if id_ == "get_me" and actor.scope == "installation":
         return None
     if target.name == "foreign" and actor.scope != "installation":
+        return 404, "not_found"
+    if id_ in NOT_THERE:
         return 404, "not_found"
     if id_ in WHOLE_WORKSPACE:
         return None if actor.scope in ("installation", "workspace") else (403, "forbidden")
@@ -297,7 +373,14 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
             return 404, "not_found"
         if actor.kind == "token" and id_ in ("patch_key", "rotate_key", "delete_signing_key"):
             return 403, "forbidden"
-    if id_ in ("create_key", "create_signing_key"):
+    if id_ in OF_A_MEMBER:
+        if not inside:
+            return 404, "not_found"
+        if actor.kind == "token" and id_ != "get_member":
+            return 403, "forbidden"
+    if id_ == "create_identity_provider" and actor.kind == "token":
+        return 403, "forbidden"
+    if id_ in ("create_key", "create_signing_key", "create_invitation", "create_identity_provider"):
         if not inside:
             return 422, "validation"
         if actor.kind == "token":
@@ -332,6 +415,8 @@ def test_every_operation_for_every_role_scope_and_tenant(stage: Stage, record_pr
         for actor in stage.actors:
             for target in stage.targets.values():
                 answer = call(stage, actor, target, operation, path, method)
+                if operation["operationId"] == "delete_own_sessions" and actor.kind == "user":
+                    actor.headers.update(stage.session(actor.headers))
                 cases += 1
                 want = expected(actor, target, operation, path)
                 got = (answer.status_code, answer.json()["code"]) if answer.status_code >= 400 else None

@@ -47,11 +47,20 @@ def _principal(session: Session, login: UserSessionRow, user: UserRow, named: Na
     if named.workspace is not None:
         wanted = workspaces.find_workspace(session, named.workspace)
         if wanted is None or wanted.id not in own:
-            raise Problem("not_found")
+            return _alone(session, login, user, own)
         return _in_workspace(session, login, user, own[wanted.id][0], named.tenant)
     if len(own) == 1:
         return _in_workspace(session, login, user, next(iter(own.values()))[0], named.tenant)
     return _unchosen(nowhere, "workspace_required" if own else "forbidden")
+
+
+def _alone(session: Session, login: UserSessionRow, user: UserRow, own: dict[str, Any]) -> Principal:
+    """Who is in one tenant and nowhere else is that tenant's, whatever is named: the name is a mismatch then. Raises Problem `not_found`."""
+    if len(own) == 1:
+        found = _in_workspace(session, login, user, next(iter(own.values()))[0], None)
+        if found.scope == "tenant":
+            return found
+    raise Problem("not_found")
 
 
 def _memberships(user: UserRow, login: UserSessionRow) -> Any:

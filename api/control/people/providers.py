@@ -10,6 +10,7 @@ import httpx
 from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from api.control.access.granting import require_grantable
 from api.control.access.principal import Principal
 from api.control.access.reach import reached, reaches
 from api.control.outgoing import require_public
@@ -56,6 +57,7 @@ def make_provider(
 ) -> dict[str, Any]:
     """A new provider within the maker's scope, who grants no role beyond their own. Raises Problem."""
     _require_issuer(installation, wanted.issuer)
+    require_grantable(principal, ())
     with installation.catalog.write() as session:
         tenant = _tenant_wanted(session, principal, workspace_id, wanted.tenant)
         row = IdentityProviderRow(
@@ -125,6 +127,7 @@ def change_provider(
     """Changes what is named; one that is disabled logs nobody in, and whoever it has logged in is out. Raises Problem."""
     with installation.catalog.write() as session:
         row = require_provider(session, principal, workspace_id, provider_id)
+        require_grantable(principal, ())
         before = provider_facts(row)
         for name in ("label", "client_id", "groups_claim"):
             setattr(row, name, fields.get(name) or getattr(row, name))
@@ -150,6 +153,7 @@ def remove_provider(installation: Installation, principal: Principal, actor: Act
     """Takes a provider away: its people are logged out, and have no way in any more. Raises Problem."""
     with installation.catalog.write() as session:
         row = require_provider(session, principal, workspace_id, provider_id)
+        require_grantable(principal, ())
         _end_sessions(session, row)
         session.execute(delete(LoginRow).where(LoginRow.provider_id == row.id))
         for user in session.scalars(select(UserRow).where(UserRow.provider_id == row.id)):
