@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from slicehouse_client import Retries, SigningKey, Slicehouse, mint, shapes
 
 from api.endpoints import stream
-from engine.catalog import runs, versions
+from engine.catalog import versions
 from tests.acceptance.http_world import World
 from tests.acceptance.live import live
 from tests.acceptance.test_http_refreshes import end, stage, start
@@ -152,7 +152,12 @@ def test_every_type_is_exact_and_the_same_table_by_both_ways(client: Slicehouse)
     acme = client.for_tenant("1")
     data = acme.query(TYPES)
     (row,) = data.dicts()
-    assert (row["n"], row["h"], row["d"], row["day"]) == (9007199254740993, 170141183460469231731687303715, Decimal("1.50"), date(2026, 1, 2))
+    assert (row["n"], row["h"], row["d"], row["day"]) == (
+        9007199254740993,
+        170141183460469231731687303715,
+        Decimal("1.50"),
+        date(2026, 1, 2),
+    )
     assert (row["t"].isoformat(), row["raw"], row["many"]) == ("2026-01-02T02:04:05.678000+00:00", b"ab", [9007199254740993, None])
     assert (row["record"], row["pairs"], row["nothing"]) == ({"a b": Decimal("1.25"), "days": [date(2026, 1, 2)]}, [("k", 1)], None)
     ours, theirs = data.to_arrow(), acme.query.arrow(TYPES)
@@ -185,10 +190,14 @@ def test_answer_that_is_kept_is_asked_with_its_etag(connect: Callable[..., Slice
 
 
 def test_tenants_key_asked_about_another_tenant_is_refused(connect: Callable[..., Slicehouse], world: World) -> None:
-    mine = connect("tenant", "1")
+    mine = connect("tenant", "1", ["tenants:view", "query:panel", "schema:view", "export:slice"])
     for name in ("2", world.tenants["2"], "nobody"):
         other = mine.for_tenant(name)
-        for ask in (lambda c: c.dashboards.panel("sales", "orders"), lambda c: c.slice.manifest(), lambda c: c.slice.download("never.duckdb")):
+        for ask in (
+            lambda c: c.dashboards.panel("sales", "orders"),
+            lambda c: c.slice.manifest(),
+            lambda c: c.slice.download("never.duckdb"),
+        ):
             with pytest.raises(sh.ForbiddenError) as caught:
                 ask(other)
             assert (caught.value.code, caught.value.status) == ("tenant_mismatch", 403)
@@ -233,6 +242,7 @@ def test_call_that_may_be_repeated_is_sent_again_as_the_server_says(client: Slic
     network.trouble = [refused(503, **{"Retry-After": "7"}), refused(429, **{"Retry-After": "3"})]
     assert client.me()["scope"]["type"] == "workspace"
     assert (network.answers, network.waits) == ([503, 429, 200], [7.0, 3.0])
+    client.workspace  # noqa: B018
     network.trouble = [lost]
     assert client.tenants.upsert("9", name="Nine")["name"] == "Nine"
     assert len({r.headers["x-request-id"] for r in network.sent[-2:]}) == 1
@@ -299,7 +309,10 @@ def test_credential_goes_to_its_own_server_alone_and_is_not_shown(client: Sliceh
 
 
 def test_server_that_is_not_there_is_a_transport_error() -> None:
-    with Slicehouse("http://127.0.0.1:9", key="shk_x", retries=Retries(most=0)) as nobody, pytest.raises(sh.TransportError, match="ConnectError"):
+    with (
+        Slicehouse("http://127.0.0.1:9", key="shk_x", retries=Retries(most=0)) as nobody,
+        pytest.raises(sh.TransportError, match="ConnectError"),
+    ):
         nobody.me()
 
 
@@ -318,7 +331,9 @@ def test_slice_is_downloaded_checked_and_gone_on_with(connect: Callable[..., Sli
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["acme.duckdb"]
 
 
-def test_download_that_failed_is_gone_on_with_by_the_next_call(connect: Callable[..., Slicehouse], network: Network, tmp_path: Path) -> None:
+def test_download_that_failed_is_gone_on_with_by_the_next_call(
+    connect: Callable[..., Slicehouse], network: Network, tmp_path: Path
+) -> None:
     mine = connect("tenant", retries=Retries(most=0))
     straight = lambda request, ask: ask()  # noqa: E731
     network.trouble = [straight, straight, broken_off(1_000), broken_off(0)]
@@ -342,7 +357,9 @@ def test_file_with_other_bytes_is_refused_and_not_kept(connect: Callable[..., Sl
     assert mine.slice.download(tmp_path / "a.duckdb").exists()
 
 
-def test_part_of_a_version_that_was_withdrawn_is_not_kept(connect: Callable[..., Slicehouse], network: Network, world: World, tmp_path: Path) -> None:
+def test_part_of_a_version_that_was_withdrawn_is_not_kept(
+    connect: Callable[..., Slicehouse], network: Network, world: World, tmp_path: Path
+) -> None:
     mine = connect("tenant")
     version = mine.slice.manifest()["version"]
 
@@ -370,7 +387,7 @@ def test_batch_of_any_length_is_told_line_by_line_and_listed_page_by_page(client
     (wrong,) = [r for r in results if r.error]
     assert (wrong.line, wrong.status, wrong.error and wrong.error.errors[0].pointer) == (1_501, 422, "/name")
     assert results[0].key == "k0000"
-    assert sum("tenants:batch" in str(r.url) for r in network.sent) == 3
+    assert len({r.headers["idempotency-key"] for r in network.sent if "tenants:batch" in str(r.url)}) == 3
     assert len({t["key"] for t in client.tenants.list(state="expected")}) == 2_009
     assert next(client.tenants.list(sort="created_at"))["key"] in ("1", "2")
 
@@ -411,7 +428,7 @@ def test_plans_are_put_previewed_and_resolved(client: Slicehouse) -> None:
 
 def test_usage_and_audit_are_read_and_saved(client: Slicehouse, connect: Callable[..., Slicehouse], world: World, tmp_path: Path) -> None:
     connect("tenant").dashboards.panel("sales", "orders")
-    world.app.state.context.collector.collect()
+    world.app.state.context.collector.once()
     span: Any = {"granularity": "month", "group_by": ["tenant", "panel"]}
     (row,) = [r for r in client.usage.report(**span)["data"] if r["queries"]]
     assert (row["tenant"], row["panel"], row["queries"]) == (world.tenants["1"], "orders", 1)
@@ -419,7 +436,7 @@ def test_usage_and_audit_are_read_and_saved(client: Slicehouse, connect: Callabl
     assert next(csv.DictReader(client.usage.save(tmp_path / "u.csv", **span).open()))["panel"] == "orders"
     assert pq.read_table(client.usage.save(tmp_path / "u.parquet", "parquet", **span)).column("queries").to_pylist() == [1]
     assert [e["subject"] for e in client.usage.events()] == [world.tenants["1"]]
-    client.tenants.upsert("9", name="Nine\u2028Lines" if False else "Nine")
+    client.tenants.upsert("9", name="Nine")
     assert next(client.audit.list(action="tenants.create"))["outcome"] == "allowed"
     assert [r["number"] for r in client.audit.export()] == sorted(r["number"] for r in client.audit.list())
 
@@ -454,11 +471,9 @@ def test_token_of_each_algorithm_is_taken_and_narrows(client: Slicehouse, server
     public, own = pem(private()) if private else (None, None)
     key = SigningKey.of(client.signing_keys.create(algorithm, public_key=public, label="page"), own)
     assert [k["label"] for k in client.signing_keys.list()] == ["page"]
-    for _ in range(5):  # numbers of ES256 that begin with a zero too
-        token = mint(key, tenant="1", sub="ada", params={"floor": 15}, settings={"can_export": True}, roles=["tenant viewer"], ttl=60)
-        with Slicehouse(server, token=lambda: token) as ada:
-            assert len(ada.dashboards.panel("sales", "orders")) == 2
-    with Slicehouse(server, token=token) as ada:
+    said: dict[str, Any] = {"params": {"floor": 15}, "settings": {"can_export": True}, "roles": ["tenant viewer"]}
+    with Slicehouse(server, token=lambda: mint(key, tenant="1", sub="ada", ttl=60, **said)) as ada:
+        assert len(ada.dashboards.panel("sales", "orders")) == 2
         assert (ada.me()["principal"]["label"], ada.me()["tenant"]) == ("ada", {"id": ada.me()["tenant"]["id"], "key": "1", "name": "Acme"})
         for ask, code in (
             (lambda: ada.dashboards.panel("sales", "orders", floor=0), "param_locked"),
@@ -517,7 +532,7 @@ def test_events_are_followed_to_the_end_over_a_broken_connection(
     assert [r.headers["last-event-id"] for r in network.sent if "last-event-id" in r.headers] == ["0", "1"]
     assert [e.name for e in client.refreshes.events(run, after="2")] == ["stage", "ended"]
     assert [e.name for e in client.refreshes.events(run, after="1000")] == ["ended"]
-    assert [r["id"] for r in client.refreshes.list(state="succeeded")][0] == run
+    assert next(client.refreshes.list(state="succeeded"))["id"] == run
 
 
 def broken_after_events(count: int) -> Callable[..., httpx.Response]:
@@ -575,14 +590,18 @@ def test_shapes_say_nothing_that_the_document_does_not(world: World) -> None:
     assert set(get_args(shapes.State)) == set(known["TenantShape"]["properties"]["state"]["enum"])
 
 
-def test_every_operation_of_the_document_is_within_reach(world: World, client: Slicehouse, network: Network) -> None:
-    """Those of the catalog are asked by a method of their own; `request` asks the rest alike."""
+def test_what_has_no_method_is_asked_alike(world: World, client: Slicehouse, network: Network) -> None:
     for path in ("/v1/workspaces/{ws}/routes", "/healthz", "/readyz"):
         assert client.request("GET", path).status_code == 200
     assert network.sent[-3].url.path == f"{world.base}/routes"
+    assert list(client.pages("/v1/workspaces/{ws}/tenants", {"state": "gone"}, limit=1)) == []
+    with pytest.raises(sh.NotFoundError):
+        client.request("GET", "/v1/workspaces/{ws}/nothing")
 
 
-def test_tour_of_the_readme_runs(world: World, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tour_of_the_readme_runs(
+    world: World, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     known: dict[str, Any] = {"server": server, "key": world.key("workspace")["Authorization"].split()[1]}
@@ -590,7 +609,7 @@ def test_tour_of_the_readme_runs(world: World, server: str, tmp_path: Path, monk
         if ".events(" in block:
             start(world, known["run"]["id"])
             end(world, known["run"]["id"])
-        exec(compile(block, "README.md", "exec"), known)  # noqa: S102
+        exec(compile(block, "README.md", "exec"), known)
     known["client"].close()
     assert known["orders"].rows == [(11, "paid", 20, "acme-b"), (12, "paid", 30, "acme-c")] == known["rows"]
     assert (known["table"].num_rows, known["found"].rows[0], known["file"].exists()) == (2, ("open", 10), True)

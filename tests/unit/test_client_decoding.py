@@ -9,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import jwt
 import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from slicehouse_client import ApiError, Data, FieldError, LimitError, UnavailableError
+from slicehouse_client import ApiError, Data, FieldError, LimitError, SigningKey, UnavailableError, mint
 from slicehouse_client.connection import part, text_of
 from slicehouse_client.errors import api_error
 from slicehouse_client.values import decoder
@@ -71,7 +74,9 @@ def test_decimal_keeps_its_digits() -> None:
     assert str(decoder("DECIMAL(9,2)")("1.50")) == "1.50"
 
 
-@given(st.integers(-(2**127), 2**127 - 1), st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**15), max_value=10**15))
+@given(
+    st.integers(-(2**127), 2**127 - 1), st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**15), max_value=10**15)
+)
 def test_numbers_come_back_exactly(whole: int, exact: Decimal) -> None:
     assert decoder("HUGEINT")(str(whole)) == whole
     assert decoder("DECIMAL(20,4)[]")([str(exact)]) == [exact]
@@ -86,7 +91,13 @@ def test_times_come_back_exactly(moment: datetime, day: date) -> None:
 def answer(*columns: tuple[str, str, list[Any]]) -> Data:
     rows = [list(row) for row in zip(*(c[2] for c in columns), strict=True)]
     shown = [{"name": n, "type": t, "encoding": "string"} for n, t, _ in columns]
-    return Data({"columns": shown, "rows": rows, "meta": {"slice_version": "sv_1", "as_of": "2026-01-01T00:00:00Z", "row_count": 1, "truncated": True}})
+    return Data(
+        {
+            "columns": shown,
+            "rows": rows,
+            "meta": {"slice_version": "sv_1", "as_of": "2026-01-01T00:00:00Z", "row_count": 1, "truncated": True},
+        }
+    )
 
 
 def test_answer_has_rows_dicts_and_what_came() -> None:
@@ -143,3 +154,12 @@ def test_page_of_a_proxy_is_an_error_too() -> None:
     assert isinstance(error, UnavailableError)
     assert (error.code, error.retry_after, error.is_passing) == ("http_503", 0.0, True)
     assert isinstance(api_error(429, httpx.Headers({"Retry-After": "7"}), b"[]"), LimitError)
+
+
+def test_signature_of_es256_has_64_bytes_whatever_its_numbers_are() -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    key = SigningKey("sk_1", "ES256", "ws_1", "urn:slicehouse:ws_1", pem)
+    for _ in range(1_000):  # one in 128 has a number that begins with a zero byte
+        claims = jwt.decode(mint(key, tenant="1", sub="ada"), private.public_key(), ["ES256"], audience="urn:slicehouse:ws_1")
+        assert claims["sub"] == "ada"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -75,9 +76,8 @@ class Tenants(Resource):
         are read; so read them all."""
         done = 0
         for lines in _requests(tenants):
-            response = self._at.request(
-                "POST", f"{AT}:batch", content=b"".join(lines), headers={"Content-Type": "application/x-ndjson"}, repeatable=True
-            )
+            headers, key = {"Content-Type": "application/x-ndjson"}, uuid.uuid4().hex
+            response = self._at.request("POST", f"{AT}:batch", content=b"".join(lines), headers=headers, idempotency_key=key)
             yield from (_result(json.loads(line), done) for line in lines_of(response) if line)
             done += len(lines)
 
