@@ -16,9 +16,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 check: install
-	$(BIN)/ruff format --check engine extract slices api bench tests
-	$(BIN)/ruff check engine extract slices api bench tests
+	$(BIN)/ruff format --check engine extract slices api bench tests clients
+	$(BIN)/ruff check engine extract slices api bench tests clients
 	$(BIN)/mypy engine extract slices api bench
+	$(BIN)/mypy clients/python/slicehouse_client
 	$(BIN)/lint-imports
 
 test: check

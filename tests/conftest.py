@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 import uuid
@@ -12,6 +13,9 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
+CLIENT = Path(__file__).resolve().parent.parent / "clients" / "python"
+"""Where the client package is, for tests that import it."""
+sys.path.insert(0, str(CLIENT))
 PASSWORD_ROLE = "knows_a_password"
 PASSWORD = "open sesame / 100%"
 COMPARED = "compared"
