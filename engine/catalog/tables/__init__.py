@@ -2,6 +2,7 @@
 
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
+from engine.catalog.tables.branding import BrandingRow, DomainRow, LogoRow
 from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
 from engine.catalog.tables.plans import SubscriptionRow, TierRow
 from engine.catalog.tables.records import AuditRow
@@ -21,9 +22,12 @@ __all__ = [
     "ENDED",
     "AuditRow",
     "Base",
+    "BrandingRow",
+    "DomainRow",
     "EmbedSessionRow",
     "IdempotencyRow",
     "KeyRow",
+    "LogoRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
