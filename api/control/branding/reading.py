@@ -68,7 +68,9 @@ def resolved(session: Session, workspace: WorkspaceRow, tenant: TenantRow | None
     """What counts for the tenant, or for the workspace where it is None, as the API shows it; and until when it is true at most."""
     found, until = levels(session, workspace, tenant, now)
     addresses = {a for level in found for a in level.logos.values()}
-    kinds = {r.address: r.kind for r in session.execute(select(LogoRow.address, LogoRow.kind).where(LogoRow.address.in_(addresses)))}
+    kinds = {
+        r.address: r.kind for r in session.execute(select(LogoRow.address, LogoRow.kind).where(LogoRow.address.in_(sorted(addresses))))
+    }
     return _shown(found, workspace.name or workspace.slug, kinds), until
 
 
@@ -126,7 +128,9 @@ def path_of(address: str | None, kinds: dict[str, str]) -> str | None:
 def own_facts(session: Session, row: BrandingRow | None) -> dict[str, Any]:
     """What one owner says, all fields there: null is inherited."""
     fields, logos = (row.fields, row.logos) if row is not None else ({}, {})
-    kinds = {r.address: r.kind for r in session.execute(select(LogoRow.address, LogoRow.kind).where(LogoRow.address.in_(logos.values())))}
+    kinds = {
+        r.address: r.kind for r in session.execute(select(LogoRow.address, LogoRow.kind).where(LogoRow.address.in_(list(logos.values()))))
+    }
     said = {f: fields.get(f) for f in FIELDS}
     colours = said["colours"] and {c: said["colours"].get(c) for c in COLOURS}
     font = said["font"] and {"family": said["font"].get("family"), "fallback": said["font"].get("fallback", "system")}

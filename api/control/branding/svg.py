@@ -120,8 +120,9 @@ def _attributes(element: Element, name: str, in_clip: bool) -> dict[str, str]:
         if attribute in ("href", f"{{{XLINK}}}href"):
             if name in _GRADIENTS and value.startswith("#") and _ID.fullmatch(value[1:]):
                 found["href"] = value
-        elif _fits(attribute, value.strip(), in_clip):
-            found[attribute] = value.strip()
+        else:
+            kept = _kept(attribute, value.strip(), in_clip)
+            found |= {attribute: kept} if kept is not None else {}
     return found
 
 
@@ -133,12 +134,13 @@ def _declared(style: str) -> Iterator[tuple[str, str]]:
             yield name.strip(), value.replace("!important", "").strip()
 
 
-def _fits(attribute: str, value: str, in_clip: bool) -> bool:
-    """Whether an attribute may come out. A clip within a clip may not: a few of them, one in the other, would draw without end."""
-    if attribute in _REFERRING and _LOCAL.fullmatch(value):
-        return not (in_clip and attribute == "clip-path")
+def _kept(attribute: str, value: str, in_clip: bool) -> str | None:
+    """The value that comes out. A clip within a clip does not: a few of them, one in the other, would draw without end."""
+    local = _LOCAL.fullmatch(value) if attribute in _REFERRING else None
+    if local is not None:
+        return None if in_clip and attribute == "clip-path" else f"url(#{local[2]})"
     form = FORMS.get(attribute)
-    return form is not None and form.fullmatch(value) is not None
+    return value if form is not None and form.fullmatch(value) else None
 
 
 def _text(attributes: dict[str, Any]) -> str:
