@@ -50,9 +50,12 @@ from slices.installation import Installation, open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router
-    for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, branding, usage, audit, health)
+_ROUTERS: tuple[APIRouter, ...] = (
+    *(
+        m.router
+        for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health)
+    ),
+    *(branding.own, branding.public, branding.router),
 )
 
 

@@ -26,7 +26,7 @@ from engine.catalog.tables import TenantRow, WorkspaceRow
 
 own = APIRouter(prefix="/v1/branding", tags=["data"], dependencies=[Depends(enter)])
 public = APIRouter(prefix="/v1/branding", tags=["branding"])
-said = APIRouter(prefix="/v1/workspaces/{ws}", tags=["branding"], dependencies=[Depends(enter)])
+router = APIRouter(prefix="/v1/workspaces/{ws}", tags=["branding"], dependencies=[Depends(enter)])
 Slot = Literal["light", "dark", "mark"]
 _FILE = re.compile(r"([0-9a-f]{64})\.(png|svg)")
 _LOGO = {
@@ -105,33 +105,33 @@ def _kept(request: Request, body: bytes, etag: str, headers: dict[str, str]) -> 
 # ── what a workspace says ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@said.get("/branding", **permission("tenants:view", BrandingShape))
+@router.get("/branding", **permission("tenants:view", BrandingShape))
 def get_workspace_branding(request: Request, ws: str) -> Response:
     """What the workspace says, and what counts where no tenant says anything."""
     found = entered(request, ws)
     return _shown(*read(found.installation, Owner(found.workspace)))
 
 
-@said.put("/branding", **permission("branding:write", BrandingShape))
+@router.put("/branding", **permission("branding:write", BrandingShape))
 def put_workspace_branding(request: Request, ws: str, body: BrandingInput) -> Response:
     """Says all fields anew; logos stay."""
     return _changed(request, entered(request, ws), None, body, replace=True)
 
 
-@said.patch("/branding", **permission("branding:write", BrandingShape))
+@router.patch("/branding", **permission("branding:write", BrandingShape))
 def patch_workspace_branding(request: Request, ws: str, body: BrandingPatch) -> Response:
     """Changes what is named (RFC 7396)."""
     return _changed(request, entered(request, ws), None, body, replace=False)
 
 
-@said.put("/branding/logos/{slot}", **permission("branding:write", BrandingShape, body="image/*"))
+@router.put("/branding/logos/{slot}", **permission("branding:write", BrandingShape, body="image/*"))
 async def put_workspace_logo(request: Request, ws: str, slot: Slot) -> Response:
     """Puts a logo: PNG, JPEG, WebP or SVG, at most 512 KB. It is made anew: at most 512 pixels, without anything but the picture."""
     found = entered(request, ws)
     return await _logo_put(request, found, None, slot)
 
 
-@said.delete("/branding/logos/{slot}", status_code=204, **permission("branding:write"))
+@router.delete("/branding/logos/{slot}", status_code=204, **permission("branding:write"))
 def delete_workspace_logo(request: Request, ws: str, slot: Slot) -> Response:
     """Takes a logo away."""
     return _logo_taken_away(request, entered(request, ws), None, slot)
@@ -140,35 +140,35 @@ def delete_workspace_logo(request: Request, ws: str, slot: Slot) -> Response:
 # ── what a tenant says ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@said.get("/tenants/{t}/branding", **permission("tenants:view", BrandingShape))
+@router.get("/tenants/{t}/branding", **permission("tenants:view", BrandingShape))
 def get_tenant_branding(request: Request, ws: str, t: str) -> Response:
     """What the tenant says by itself (null is inherited), and what counts."""
     found = entered_tenant(request, ws, t)
     return _shown(*read(found.installation, Owner(found.workspace, found.tenant)))
 
 
-@said.put("/tenants/{t}/branding", **permission("branding:write", BrandingShape))
+@router.put("/tenants/{t}/branding", **permission("branding:write", BrandingShape))
 def put_tenant_branding(request: Request, ws: str, t: str, body: BrandingInput) -> Response:
     """Says all fields anew; logos stay. What is not said is inherited. `powered_by: false` asks for white_label in the tenant's tier."""
     found = entered_tenant(request, ws, t)
     return _changed(request, found, found.tenant, body, replace=True)
 
 
-@said.patch("/tenants/{t}/branding", **permission("branding:write", BrandingShape))
+@router.patch("/tenants/{t}/branding", **permission("branding:write", BrandingShape))
 def patch_tenant_branding(request: Request, ws: str, t: str, body: BrandingPatch) -> Response:
     """Changes what is named (RFC 7396); null is inherited again."""
     found = entered_tenant(request, ws, t)
     return _changed(request, found, found.tenant, body, replace=False)
 
 
-@said.put("/tenants/{t}/branding/logos/{slot}", **permission("branding:write", BrandingShape, body="image/*"))
+@router.put("/tenants/{t}/branding/logos/{slot}", **permission("branding:write", BrandingShape, body="image/*"))
 async def put_tenant_logo(request: Request, ws: str, t: str, slot: Slot) -> Response:
     """Puts a logo: PNG, JPEG, WebP or SVG, at most 512 KB. It is made anew: at most 512 pixels, without anything but the picture."""
     found = entered_tenant(request, ws, t)
     return await _logo_put(request, found, found.tenant, slot)
 
 
-@said.delete("/tenants/{t}/branding/logos/{slot}", status_code=204, **permission("branding:write"))
+@router.delete("/tenants/{t}/branding/logos/{slot}", status_code=204, **permission("branding:write"))
 def delete_tenant_logo(request: Request, ws: str, t: str, slot: Slot) -> Response:
     """Takes a logo away; the one above counts again."""
     found = entered_tenant(request, ws, t)
@@ -227,8 +227,3 @@ def _logo_taken_away(request: Request, found: Entered, tenant: TenantRow | None,
 
 def _shown(facts: dict[str, Any], etag: str) -> Response:
     return JSONResponse(facts, headers={"ETag": etag})
-
-
-router = APIRouter()
-for part in (own, public, said):
-    router.include_router(part)

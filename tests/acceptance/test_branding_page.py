@@ -24,7 +24,12 @@ pytestmark = pytest.mark.acceptance
 PLAIN: dict[str, Any] = {"name": None, "colours": None, "font": None, "radius": None, "powered_by": None}
 LOOKS: dict[str, dict[str, Any]] = {
     "wine": {"name": "Acme Insights", "colours": {"primary": "#7a0019"}, "font": {"fallback": "serif"}, "radius": 2, "powered_by": False},
-    "yellow": {"name": LONG[:118], "colours": {"primary": "#ffe600", "background": "#fffbe0"}, "font": {"fallback": "rounded"}, "radius": 20},
+    "yellow": {
+        "name": LONG[:118],
+        "colours": {"primary": "#ffe600", "background": "#fffbe0"},
+        "font": {"fallback": "rounded"},
+        "radius": 20,
+    },
     "black": {"name": "N", "colours": {"primary": "#000000", "background_dark": "#000000"}, "font": {"fallback": "mono"}, "radius": 0},
     "pale": {"colours": {"primary": "#e0f7ff", "primary_dark": "#001018"}},
 }

@@ -292,7 +292,13 @@ def test_hostile_drawing_comes_out_harmless_or_not_at_all(name: str) -> None:
 
 
 def test_drawing_with_what_is_not_taken_is_refused_by_name() -> None:
-    for inner, name in (("<script/>", "script"), ("<g><foreignObject/></g>", "foreignObject"), ("<style/>", "style"), ("<animate/>", "animate"), ("<use/>", "use")):
+    for inner, name in (
+        ("<script/>", "script"),
+        ("<g><foreignObject/></g>", "foreignObject"),
+        ("<style/>", "style"),
+        ("<animate/>", "animate"),
+        ("<use/>", "use"),
+    ):
         with pytest.raises(LogoError, match=f"element '{name}' is not taken"):
             drawn(inner)
 

@@ -25,7 +25,7 @@ def _dark(text: str) -> str:
 
 
 Colour = Annotated[str, AfterValidator(parse)]
-Family = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{0,62}[A-Za-z0-9]$")]
+Family = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9 -]{0,62}[A-Za-z0-9])?$")]
 
 
 class ColoursInput(Input):
@@ -56,8 +56,8 @@ class BrandingInput(Input):
     name: Line | None = Field(default=None, description="what the product is called")
     colours: ColoursInput | None = None
     font: FontInput | None = None
-    radius: Annotated[int, Field(ge=0, le=24, description="pixels of a corner")] | None = None
-    powered_by: bool | None = Field(default=None, description="false takes the line away, where the tier has white_label")
+    radius: Annotated[int, Field(ge=0, le=24, strict=True, description="pixels of a corner")] | None = None
+    powered_by: bool | None = Field(default=None, strict=True, description="false takes the line away, where the tier has white_label")
 
 
 class BrandingPatch(BrandingInput):

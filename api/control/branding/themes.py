@@ -46,18 +46,22 @@ DEFAULTS: dict[Name, Theme] = {
         palette=("#5b93f5", "#f0913f", "#35d6c0", "#c04a9c", "#cfc4ff", "#e0493f", "#7d74e0", "#c9d05a"),
     ),
 }  # fmt: skip
+_GREY = 0.03
 # Lightness and most chroma of the faint ground.
 _SOFT: dict[Name, tuple[float, float]] = {"light": (0.955, 0.03), "dark": (0.29, 0.06)}
 
 
 def theme(name: Name, primary: str | None, background: str | None) -> Theme:
-    """A theme; what is None is the default's. In the dark one a primary colour that would not be seen is made lighter."""
+    """A theme; what is None is the default's. In the dark one a primary colour that would not be seen is made lighter; black
+    becomes white there, and a dark grey a light one."""
     found = DEFAULTS[name]
     found = replace(found, background=background or found.background)
     if primary is None:
         return found if background is None else replace(found, accent=legible(found.accent, (*found.grounds, found.accent_soft)))
     lightness, most = _SOFT[name]
-    _, chroma, hue = lch(primary)
+    own, chroma, hue = lch(primary)
+    if name == "dark" and chroma < _GREY and own < 0.5:
+        primary = of_lch(1 - own, chroma, hue)
     soft = of_lch(lightness, min(chroma, most), hue)
     shown = primary if name == "light" else legible(primary, [found.surface, found.background], MARK)
     return replace(
