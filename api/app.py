@@ -20,7 +20,23 @@ from api.control.access.denials import Denials
 from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
-from api.endpoints import audit, dashboards, embed, health, keys, me, plans, query, refreshes, routes, signing_keys, slices, tenants, usage
+from api.endpoints import (
+    audit,
+    branding,
+    dashboards,
+    embed,
+    health,
+    keys,
+    me,
+    plans,
+    query,
+    refreshes,
+    routes,
+    signing_keys,
+    slices,
+    tenants,
+    usage,
+)
 from api.endpoints.context import Context
 from api.endpoints.people import members, providers, sessions, users
 from api.middleware import Requests
@@ -35,28 +51,10 @@ from slices.installation import Installation, open_installation
 
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-_ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router
-    for m in (
-        dashboards,
-        query,
-        slices,
-        me,
-        sessions,
-        members,
-        users,
-        providers,
-        plans,
-        tenants,
-        routes,
-        refreshes,
-        keys,
-        signing_keys,
-        embed,
-        usage,
-        audit,
-        health,
-    )
+_ROUTERS: tuple[APIRouter, ...] = (
+    *(m.router for m in (dashboards, query, slices, me, sessions, members, users, providers, plans, tenants, routes, refreshes)),
+    *(m.router for m in (keys, signing_keys, embed, usage, audit, health)),
+    *(branding.own, branding.public, branding.router),
 )
 
 

@@ -28,6 +28,7 @@ _TAGS = {
     "embed": "Dashboards in a page of the customer's own",
     "keys": "Keys and signing keys",
     "plans": "Tiers, subscriptions, entitlements",
+    "branding": "Names, logos, colours, fonts",
     "usage": "What was used, by tenant and time",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",

@@ -178,11 +178,13 @@ class Asked:
         return headers | ({"ETag": etag} if etag is not None else {})
 
 
-def permission(name: str, shape: Any = None, *statuses: int, ndjson: bool = False) -> dict[str, Any]:
+def permission(name: str, shape: Any = None, *statuses: int, ndjson: bool = False, body: str | None = None) -> dict[str, Any]:
     """What the API's document says of a call: `x-permission` (`public` needs no credential, `any` a credential alone), the answers' shape
-    and statuses; `ndjson` where the body is lines of JSON."""
+    and statuses; `ndjson` where the body is lines of JSON, `body` the media type of one that is bytes."""
     shapes = {} if shape is None else {status: {"model": shape} for status in statuses or (200,)}
     lines = {"requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}} if ndjson else {}
+    if body is not None:
+        lines = {"requestBody": {"required": True, "content": {body: {"schema": {"type": "string", "format": "binary"}}}}}
     return {"openapi_extra": {"x-permission": name} | lines, "response_model": None, "responses": shapes}
 
 

@@ -23,6 +23,7 @@ from api.endpoints.answering import (
     most,
     note,
 )
+from api.endpoints.branded import branding_of
 from api.endpoints.context import Asked, asked, enter, permission, wanted_format
 from api.endpoints.lists import listed
 from api.endpoints.shapes import DashboardShape, DashboardSummary, Data, ListOf, ManyData
@@ -82,7 +83,7 @@ def list_dashboards(
 
 @router.get("/{slug}", **permission("dashboard:view", DashboardShape))
 async def get_dashboard(request: Request, slug: str) -> Response:
-    """Layout, parameters with their options, panels; never SQL unless the caller may edit."""
+    """Layout, parameters with their options, panels, branding; never SQL unless the caller may edit."""
     found = asked(request)
     dashboard = _dashboard(found, slug)
     may_edit = "dashboard:edit" in found.principal.permissions
@@ -101,6 +102,7 @@ async def get_dashboard(request: Request, slug: str) -> Response:
         "parameters": {n: await _shown(request, found, n, p, bound) for n, p in dashboard.parameters.items()},
         "panels": panels,
         "tiles": [t.model_dump(exclude_none=True) for t in dashboard.tiles],
+        "branding": branding_of(found.context, found.workspace, found.tenant),
     }
     body = msgspec.json.encode(facts)
     return found.respond(request, body, "application/json", found.etag("dashboard", body))

@@ -220,6 +220,50 @@ _USAGE = {
 }
 
 
+_THEME = {
+    "light": {
+        "primary": "#7a0019",
+        "on_primary": "#ffffff",
+        "accent": "#7a0019",
+        "accent_soft": "#ffebea",
+        "background": "#f5f6f8",
+        "surface": "#ffffff",
+        "text": "#1a1f29",
+        "muted": "#5a6373",
+        "palette": ["#7a0019", "#009ce4", "#d57700", "#202d8f", "#b2468a", "#6e62cd", "#774f00", "#00464f"],
+        "contrast": {"on_primary": 11.4, "accent": 9.94, "text": 14.72},
+    },
+    "dark": {
+        "primary": "#b03f44",
+        "on_primary": "#ffffff",
+        "accent": "#e36d6f",
+        "accent_soft": "#451e1e",
+        "background": "#0e1116",
+        "surface": "#161a21",
+        "text": "#e8ebf1",
+        "muted": "#9ea8b8",
+        "palette": ["#b03f44", "#04f9db", "#7290fa", "#f2a618", "#02b19b", "#9d58ba", "#cae763", "#ea6c5a"],
+        "contrast": {"on_primary": 5.76, "accent": 4.58, "text": 13.04},
+    },
+}
+_LOGO = "/v1/branding/logos/2f6c…9e.png"
+_PUBLIC = {"name": "Acme Insights", "logos": {"light": _LOGO, "dark": _LOGO, "mark": None}, "colours": _THEME}
+_RESOLVED = _PUBLIC | {
+    "font": {"family": None, "fallback": "serif", "stack": 'Georgia, "Times New Roman", "Liberation Serif", serif'},
+    "radius": 4,
+    "powered_by": True,
+}
+_OWN = {
+    "name": "Acme Insights",
+    "colours": {"primary": "#7a0019", "primary_dark": None, "background": None, "background_dark": None},
+    "font": {"family": None, "fallback": "serif"},
+    "radius": 4,
+    "powered_by": None,
+}
+_BRANDING = _OWN | {"logos": {"light": _LOGO, "dark": None, "mark": None}, "resolved": _RESOLVED}
+_BRANDING_SAID = {"name": "Acme Insights", "colours": {"primary": "#7a0019"}, "font": {"fallback": "serif"}, "radius": 4}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -243,6 +287,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
             },
             "panels": {"orders": {"title": "Orders", "description": None, "chart": {"type": "table"}, "format": {}}},
             "tiles": [{"panel": "orders", "x": 0, "y": 0, "w": 12, "h": 4}],
+            "branding": _RESOLVED,
         }
     },
     "get_panel": {_JSON: _ROWS, "text/csv": "status,orders\nopen,12\npaid,340\n"},
@@ -275,8 +320,22 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "grant": None,
             "csrf": None,
             "tenant": {"id": _TENANT["id"], "key": "42", "name": "Acme"},
+            "branding": _RESOLVED,
         }
     },
+    "get_branding": {_JSON: _RESOLVED},
+    "get_branding_by_host": {_JSON: _PUBLIC},
+    "get_logo": {"image/png": "the bytes of the picture", "image/svg+xml": "<svg …>"},
+    "get_tenant_branding": {_JSON: _BRANDING},
+    "put_tenant_branding": {_JSON: _BRANDING},
+    "patch_tenant_branding": {_JSON: _BRANDING},
+    "put_tenant_logo": {_JSON: _BRANDING},
+    "get_workspace_branding": {_JSON: _BRANDING},
+    "put_workspace_branding": {_JSON: _BRANDING},
+    "patch_workspace_branding": {_JSON: _BRANDING},
+    "put_workspace_logo": {_JSON: _BRANDING},
+    "delete_tenant_logo": {},
+    "delete_workspace_logo": {},
     "list_tenants": {_JSON: _list(_TENANT)},
     "get_tenant": {_JSON: _TENANT},
     "put_tenant": {_JSON: _TENANT | {"state": "expected", "as_of": None, "version": None, "rows": None, "bytes": None}},
@@ -332,6 +391,12 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "put_tenant_branding": _BRANDING_SAID,
+    "put_workspace_branding": _BRANDING_SAID,
+    "patch_tenant_branding": {"colours": {"background": "#fffaf0"}, "radius": None},
+    "patch_workspace_branding": {"powered_by": False},
+    "put_tenant_logo": "the bytes of a PNG, JPEG, WebP or SVG",
+    "put_workspace_logo": "the bytes of a PNG, JPEG, WebP or SVG",
     "put_workspace_tier": {k: _TIER[k] for k in ("name", "features", "quotas", "rates", "prices")},
     "put_tenant_subscription": {"tier": "pro", "status": "active", "seats": 10, "overrides": {"quotas": {"queries": {"limit": 150000}}}},
     "create_signing_key": {"algorithm": "EdDSA", "public_key": _SIGNING_KEY["public_key"], "label": "our back end"},
@@ -367,6 +432,8 @@ LOCATIONS = {
     "start_refresh": f"/v1/workspaces/{_WORKSPACE}/refreshes/{_RUN['id']}",
 }
 PARAMETERS: dict[str, Any] = {
+    "slot": "light",
+    "file": "2f6c….png",
     "tier": "pro",
     "key": _KEY["id"],
     "slug": "sales",

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from api.control.access.principal import Principal, workspace_of
 from api.control.people.sessions import COOKIE, forgery_token
+from api.endpoints.branded import branding_of
 from api.endpoints.context import context_of, enter, named_by, permission, principal_of
 from api.endpoints.shapes import Me
 from engine.catalog.tables import TenantRow
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["me"], dependencies=[Depends(enter)])
 
 @router.get("/me", **permission("any", Me))
 def get_me(request: Request) -> dict[str, Any]:
-    """Principal, scope, permissions, tenant."""
+    """Principal, scope, permissions, tenant, branding."""
     principal, installation = principal_of(request), context_of(request).installation
     workspace = workspace_of(installation, principal, named_by(request, "x-workspace-id")) if principal.workspace_id else None
     with installation.catalog.read() as session:
@@ -34,6 +35,7 @@ def get_me(request: Request) -> dict[str, Any]:
         "grant": _grant(principal),
         "tenant": {"id": tenant.id, "key": tenant.key, "name": tenant.name} if tenant else None,
         "csrf": forgery_token(installation, request.cookies[COOKIE]) if principal.type == "user" else None,
+        "branding": branding_of(context_of(request), workspace, tenant) if workspace else None,
     }
 
 

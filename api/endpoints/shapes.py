@@ -120,6 +120,7 @@ class DashboardShape(DashboardSummary):
     parameters: dict[str, ParameterShape]
     panels: dict[str, PanelShape]
     tiles: list[dict[str, Any]]
+    branding: ResolvedBranding
 
 
 class SchemaTable(_Shape):
@@ -536,8 +537,98 @@ class GrantShape(_Shape):
     time_zone: str | None
 
 
+class ContrastShape(_Shape):
+    """Contrast ratios of WCAG 2.2, the least of what they are on."""
+
+    on_primary: float
+    accent: float
+    text: float
+
+
+class ThemeShape(_Shape):
+    """Colours of one theme as #rrggbb. `on_primary` is text on `primary`; `accent` is primary as a colour of text; `palette` is for charts."""
+
+    primary: str
+    on_primary: str
+    accent: str
+    accent_soft: str
+    background: str
+    surface: str
+    text: str
+    muted: str
+    palette: list[str]
+    contrast: ContrastShape
+
+
+class ThemesShape(_Shape):
+    """Both themes."""
+
+    light: ThemeShape
+    dark: ThemeShape
+
+
+class LogosShape(_Shape):
+    """Addresses of logos: on light, on dark, and the small one."""
+
+    light: str | None
+    dark: str | None
+    mark: str | None
+
+
+class FontShape(_Shape):
+    """A family where the reader's device has it, and what to fall back to; `stack` is the value of font-family."""
+
+    family: str | None
+    fallback: str
+    stack: str
+
+
+class PublicBranding(_Shape):
+    """What anybody may see of a branding."""
+
+    name: str
+    logos: LogosShape
+    colours: ThemesShape
+
+
+class ResolvedBranding(PublicBranding):
+    """What counts, after what is above was asked. `radius` is pixels."""
+
+    font: FontShape
+    radius: int
+    powered_by: bool
+
+
+class OwnColours(_Shape):
+    """Colours that were said."""
+
+    primary: str | None
+    primary_dark: str | None
+    background: str | None
+    background_dark: str | None
+
+
+class OwnFont(_Shape):
+    """A font that was said."""
+
+    family: str | None
+    fallback: str
+
+
+class BrandingShape(_Shape):
+    """What is said here (null is inherited), and what counts."""
+
+    name: str | None
+    colours: OwnColours | None
+    font: OwnFont | None
+    radius: int | None
+    powered_by: bool | None
+    logos: LogosShape
+    resolved: ResolvedBranding
+
+
 class Me(_Shape):
-    """The caller; `grant` is there for a token."""
+    """The caller; `grant` is there for a token, `branding` where there is a workspace."""
 
     principal: PrincipalShape
     scope: ScopeShape
@@ -547,6 +638,7 @@ class Me(_Shape):
     grant: GrantShape | None
     tenant: Named | None
     csrf: str | None = Field(description="for people: what their page sends in X-CSRF-Token")
+    branding: ResolvedBranding | None
 
 
 class Alive(_Shape):

@@ -1,5 +1,6 @@
 /** The page: takes the key out of the address, asks who it is, and shows what the address names. */
 import { Api } from "./js/api.js";
+import { brandName, wear, wearByHost } from "./js/brand.js";
 import { DashboardView } from "./js/dashboard.js";
 import { el, errorBlock } from "./js/dom.js";
 import { keyIn, keys, takeKey, takeSession } from "./js/key.js";
@@ -59,7 +60,12 @@ async function start() {
   if (!embedded) takeKey();
   reset();
   const key = embedded ? await tokenOf().catch(() => null) : keys.get();
-  if (!key) return embedded ? ended() : keyWanted();
+  if (!key) {
+    if (embedded) return ended();
+    await wearByHost();
+    document.title = brandName();
+    return keyWanted();
+  }
   page.api = new Api(key);
   byId("main").replaceChildren(el("p", { class: "page fine" }, "Loading…"));
   try {
@@ -68,6 +74,8 @@ async function start() {
     if (!refused(problem)) byId("main").replaceChildren(el("div", { class: "page" }, errorBlock(problem, start)));
     return;
   }
+  wear(page.me.branding);
+  document.title = brandName();
   header();
   if (page.me.scope.type !== "tenant") await showTenants();
   else render();
@@ -80,7 +88,7 @@ function reset() {
   byId("side").hidden = true;
   byId("main").replaceChildren();
   document.body.dataset.view = "start";
-  document.title = "Slicehouse";
+  document.title = brandName();
   header();
 }
 
@@ -176,6 +184,7 @@ function viewOf(id, before) {
     mayExportSlice: !Array.isArray(permissions) || permissions.includes("export:slice"),
     back: id ? "#/" : null,
     onproblem: refused,
+    onbranding: (branding) => wear(branding, page.me.branding),
   });
   if (before) view.list = before.list;
   if (id && !known)
@@ -190,7 +199,8 @@ function showHome() {
   byId("side").hidden = true;
   byId("main").replaceChildren(page.list.element);
   document.body.dataset.view = "home";
-  document.title = `Tenants · ${page.me.scope.workspace.name || "Slicehouse"}`;
+  wear(page.me.branding);
+  document.title = `Tenants · ${brandName()}`;
   page.list.select(null);
 }
 

@@ -1,5 +1,6 @@
 /** The page of a workspace's routing: what is to be decided, the drawing, every table with its evidence. It shows; it changes nothing. */
 import { Api } from "./js/api.js";
+import { wear } from "./js/brand.js";
 import { el, errorBlock, icon } from "./js/dom.js";
 import { dateTime } from "./js/format.js";
 import { keyIn, keys, takeKey } from "./js/key.js";
@@ -21,6 +22,7 @@ async function start() {
     const me = await api.json("/v1/me");
     const workspace = me.scope.workspace?.id || new URLSearchParams(location.search).get("workspace");
     if (me.scope.type === "tenant" || me.scope.type === "subtree" || !workspace) return notHere(me.scope.type);
+    wear(me.branding);
     header(me);
     await show(api, `/v1/workspaces/${encodeURIComponent(workspace)}/routes`, me.scope.workspace?.name || workspace);
   } catch (problem) {

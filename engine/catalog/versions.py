@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from engine.catalog.tables import ENDED, OriginRow, PublicationRow, TenantRow, VersionRow
+from engine.catalog.tables import ENDED, DomainRow, OriginRow, PublicationRow, TenantRow, VersionRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
@@ -88,6 +88,19 @@ def set_origins(session: Session, tenant: TenantRow) -> None:
     """Lets the tenant be found by the origins that it allows."""
     session.execute(delete(OriginRow).where(OriginRow.tenant_id == tenant.id))
     session.add_all(OriginRow(tenant_id=tenant.id, origin=o) for o in dict.fromkeys(tenant.allowed_origins))
+
+
+def set_domains(session: Session, tenant: TenantRow) -> None:
+    """Lets the tenant be found by its domains."""
+    session.execute(delete(DomainRow).where(DomainRow.tenant_id == tenant.id))
+    session.add_all(DomainRow(tenant_id=tenant.id, domain=d) for d in dict.fromkeys(tenant.domains))
+
+
+def taken_domain(session: Session, tenant: TenantRow, domains: Iterable[str]) -> str | None:
+    """The first of these domains that another tenant of the installation has, which has not left."""
+    query = select(DomainRow.domain).join(TenantRow, DomainRow.tenant_id == TenantRow.id)
+    query = query.where(DomainRow.domain.in_(list(domains)), TenantRow.id != tenant.id, TenantRow.state.not_in(ENDED))
+    return session.scalar(query.order_by(DomainRow.domain).limit(1))
 
 
 def is_allowed_origin(session: Session, origin: str) -> bool:

@@ -34,7 +34,8 @@ from tests.conftest import COMPARED
 from tests.integration.driving import accept, offer_tables
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
-ALL_ON = {"sql": True, "export_slice": True, "export_data": True}
+ALL_ON = {"sql": True, "export_slice": True, "export_data": True, "branding": True}
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1" height="1"/></svg>'
 WHOLE_WORKSPACE = {
     "get_routes",
     "get_routes_drawing",
@@ -44,12 +45,18 @@ WHOLE_WORKSPACE = {
     "get_refresh_events",
     "put_workspace_tier",
     "delete_tier",
+    "get_workspace_branding",
+    "put_workspace_branding",
+    "patch_workspace_branding",
+    "put_workspace_logo",
+    "delete_workspace_logo",
 }
 PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
 OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
 OF_A_MEMBER = {"get_member", "put_member", "delete_member"}
 NEVER = {
     "exchange_session": (401, "credential_invalid"),
+    "get_logo": (404, "not_found"),
     "create_session": (422, "validation"),
     "open_invitation": (404, "not_found"),
     "accept_invitation": (404, "not_found"),
@@ -288,6 +295,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "key": key,
         "tier": "pro",
         "user": stage.member(target) if id_ in OF_A_MEMBER else "x",
+        "slot": "light",
     }
     if id_ == "put_tenant":
         known["t"] = f"key:{target.key}"
@@ -320,6 +328,8 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
     if id_ == "post_tenants_batch":
         content = json.dumps({"key": target.key}).encode()
         return stage.world.client.post(at, content=content, headers=headers)
+    if id_ in ("put_tenant_logo", "put_workspace_logo"):
+        return stage.world.client.put(at, content=LOGO, headers=headers | {"Content-Type": "image/svg+xml"})
     if id_ == "get_refresh_events":
         headers["Last-Event-ID"] = "1000"
     body = bodies.get(id_, {}) if "requestBody" in operation else None
@@ -364,7 +374,7 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
             return 403, "forbidden"
         if actor.partial and id_ in PARTIAL:
             return 403, "partial_scope"
-        if "data" in operation["tags"] and target.name == "other":
+        if "data" in operation["tags"] and target.name == "other" and id_ != "get_branding":
             return 503, "slice_not_ready"
         if id_ == "delete_tenant" and target.name == "own" and actor.scope in ("subtree", "tenant"):
             return 412, "precondition_failed"
@@ -378,7 +388,7 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
             return 404, "not_found"
         if actor.kind == "token" and id_ != "get_member":
             return 403, "forbidden"
-    if id_ == "create_identity_provider" and actor.kind == "token":
+    if id_ in ("create_identity_provider", "create_invitation") and actor.kind == "token":
         return 403, "forbidden"
     if id_ in ("create_key", "create_signing_key", "create_invitation", "create_identity_provider"):
         if not inside:
@@ -386,7 +396,7 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
         if actor.kind == "token":
             return 403, "forbidden"
     if id_ == "create_embed_session":
-        if actor.kind == "token" or actor.scope == "installation":
+        if actor.kind != "key" or actor.scope == "installation":
             return 403, "forbidden"
         if not inside:
             return 404, "not_found"

@@ -85,14 +85,24 @@ SHOWN: dict[str, str] = dict.fromkeys((a["id"] for a in NAMED), "test_odd_name_o
     "HTTP-062": "tests/acceptance/test_tokens.py: test_signature_that_was_cut_or_grown_is_401",
     "HTTP-073": "tests/acceptance/test_page.py: test_page_of_another_origin_may_not_frame_the_dashboard",
     "HTTP-074": "tests/acceptance/test_tenants_admin.py: test_value_that_does_not_fit_is_refused_and_changes_nothing",
+    "HTTP-079": "tests/acceptance/test_branding_page.py: test_name_is_shown_as_it_is_written",
+    "HTTP-080": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-081": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-082": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-083": "tests/acceptance/test_branding.py: test_drawing_is_rebuilt_and_served_as_one",
+    "HTTP-085": "tests/acceptance/test_branding.py: test_what_is_no_logo_is_422_and_kept_nowhere",
+    "HTTP-086": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-088": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-089": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-090": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
+    "HTTP-093": "tests/acceptance/test_branding.py: test_host_leads_to_one_tenant_of_the_installation",
+    "HTTP-094": "tests/acceptance/test_branding.py: test_value_that_does_not_fit_is_422_and_changes_nothing",
     "HTTP-141": "tests/acceptance/test_plans_usage.py: test_tenant_sees_its_own_usage_and_a_reseller_that_of_those_below",
     "HTTP-166": "tests/acceptance/test_plans_usage.py: test_each_answer_is_metered_once_by_tenant_and_what_was_asked",
 }
-TOKENS, BRANDING, HOOKS = "tokens and embedding", "branding", "webhooks"
+TOKENS, HOOKS = "tokens and embedding", "webhooks"
 NOT_YET: dict[str, str] = (
     dict.fromkeys(("HTTP-053", "HTTP-075"), TOKENS)
-    | dict.fromkeys(("HTTP-079", "HTTP-080", "HTTP-081", "HTTP-082", "HTTP-083", "HTTP-085", "HTTP-086", "HTTP-088", "HTTP-089"), BRANDING)
-    | dict.fromkeys(("HTTP-090", "HTTP-093", "HTTP-094"), BRANDING)
     | dict.fromkeys(("HTTP-095", "HTTP-097"), "sources set over HTTP; the operator's file names them now")
     | dict.fromkeys(("HTTP-103", "HTTP-104"), HOOKS)
     | dict.fromkeys(("HTTP-145", "HTTP-146", "HTTP-149"), "people, invitations, roles")

@@ -136,6 +136,7 @@ def _change(
         tenant.slug = versions.slug_of(tenant.name)
     if fields.get("slug") is not None:
         tenant.slug = fields["slug"]
+    _require_free(session, tenant, fields.get("domains"))
     for name, empty in _PLAIN.items():
         if name in fields:
             setattr(tenant, name, fields[name] if fields[name] is not None or empty is None else empty())
@@ -150,6 +151,8 @@ def _change(
     session.flush()
     if "allowed_origins" in fields:
         versions.set_origins(session, tenant)
+    if "domains" in fields:
+        versions.set_domains(session, tenant)
     changed = {k: v for k, v in after.items() if before is None or before[k] != v}
     was = {k: before[k] for k in changed} if before is not None else None
     entry = Entry(action, tenant.id, tenant.workspace_id, tenant.id, before=was, after=changed)
@@ -167,6 +170,14 @@ def _require_own(principal: Principal, tenant: TenantRow, fields: dict[str, Any]
     foreign = [f for f in fields if f not in OWN and f != "reason" and fields[f] is not None and fields[f] != before.get(f)]
     if foreign:
         raise Problem("forbidden", f"{foreign[0]} of a tenant is for those above it to set.")
+
+
+def _require_free(session: Session, tenant: TenantRow, domains: list[str] | None) -> None:
+    """A host leads to one tenant. Raises Problem `validation` for a new domain that another one has."""
+    new = [d for d in domains or () if d not in tenant.domains]
+    taken = versions.taken_domain(session, tenant, new) if new else None
+    if taken is not None:
+        raise Problem("validation", errors=[FieldError(f"/domains/{(domains or []).index(taken)}", "taken", "This domain is in use.")])
 
 
 def _place(session: Session, principal: Principal, tenant: TenantRow, parent: str | None) -> None:

@@ -15,14 +15,15 @@ export class DashboardView {
    * `api`: bound to the tenant. `tenant`: {name, key, state} as far as known. `routes`: {dashboard(slug, query)} gives
    * an address.
    * `mayExportSlice`: whether the key can take the file. `onproblem(problem)`: told of every failure; true means it
-   * has dealt with it. `back`: the address of the list, or null.
+   * has dealt with it. `onbranding(branding)`: told what the tenant's dashboards look like. `back`: the address of the list, or null.
    */
-  constructor({ api, tenant, routes, mayExportSlice, back, onproblem }) {
+  constructor({ api, tenant, routes, mayExportSlice, back, onproblem, onbranding = () => {} }) {
     Object.assign(this, {
       api,
       tenant,
       routes,
       onproblem,
+      onbranding,
       panels: new Map(),
       colours: new Map(),
       state: {},
@@ -111,6 +112,7 @@ export class DashboardView {
         signal: this.asked.signal,
       });
       this.definition.parameters ||= {};
+      if (this.alive) this.onbranding(this.definition.branding);
       this.build(read(this.definition.parameters));
       await this.query();
     } catch (problem) {

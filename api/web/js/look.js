@@ -8,9 +8,19 @@ const COLOURS = {
   dark: ["#5b93f5", "#f0913f", "#35d6c0", "#c04a9c", "#cfc4ff", "#e0493f", "#7d74e0", "#c9d05a"],
 };
 
+let palettes = COLOURS;
+
 const DARK = window.matchMedia("(prefers-color-scheme: dark)");
 
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Whether the page is dark now. */
+export const isDark = () => DARK.matches;
+
+/** The colours of series from now on, {light, dark}; null: the page's own. */
+export function usePalettes(given) {
+  palettes = given || COLOURS;
+}
 
 /** Calls back when the page changes between light and dark. */
 export const onThemeChange = (callback) => DARK.addEventListener("change", callback);
@@ -20,7 +30,7 @@ export const css = (name) => getComputedStyle(document.documentElement).getPrope
 
 /** A colour for every name: a name keeps its place in `memory` through a dashboard, no two in one chart share one. */
 export function colours(names, memory) {
-  const palette = COLOURS[DARK.matches ? "dark" : "light"];
+  const palette = palettes[DARK.matches ? "dark" : "light"];
   const taken = new Set();
   return names.map((name) => {
     if (name === OTHER) return css("--other");

@@ -1,4 +1,5 @@
-/** What every page has around it: the bar with the workspace's name, and the form that asks for a key. */
+/** What every page has around it: the bar with the brand's name or logo, and the form that asks for a key. */
+import { dress } from "./brand.js";
 import { el, icon } from "./dom.js";
 import { keyIn, keys } from "./key.js";
 
@@ -6,7 +7,6 @@ const byId = (id) => document.getElementById(id);
 
 /** Fills the bar. `me` is null before a key is known; `links` are [name, address] pairs; `onleave` runs once the key is forgotten. */
 export function showBar(me, { home, links = [], onleave }) {
-  const workspace = me?.scope.workspace?.name || me?.scope.workspace?.slug;
   const leave = () => {
     keys.drop();
     onleave();
@@ -23,15 +23,9 @@ export function showBar(me, { home, links = [], onleave }) {
       el("span", {}, "Sign out"),
     ),
   );
-  byId("top").replaceChildren(
-    el(
-      "a",
-      { class: "brand", href: home, title: workspace || null },
-      el("img", { src: "/static/favicon.svg", alt: "", width: "28", height: "28" }),
-      el("span", {}, workspace || "Slicehouse"),
-    ),
-    ...(me ? [who] : []),
-  );
+  const brand = el("a", { class: "brand", href: home });
+  dress(brand);
+  byId("top").replaceChildren(brand, ...(me ? [who] : []));
 }
 
 /** Asks for a key and keeps it, then runs `onkey`. `why` is a title and a detail: what was wrong with the key before. */

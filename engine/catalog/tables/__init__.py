@@ -2,6 +2,7 @@
 
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
+from engine.catalog.tables.branding import BrandingRow, DomainRow, LogoRow
 from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
 from engine.catalog.tables.people import (
     AttemptRow,
@@ -32,12 +33,15 @@ __all__ = [
     "AttemptRow",
     "AuditRow",
     "Base",
+    "BrandingRow",
+    "DomainRow",
     "EmbedSessionRow",
     "IdempotencyRow",
     "IdentityProviderRow",
     "InvitationRow",
     "KeyRow",
     "LoginRow",
+    "LogoRow",
     "MemberRow",
     "MemberTenantRow",
     "OriginRow",
