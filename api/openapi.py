@@ -28,6 +28,7 @@ _TAGS = {
     "keys": "Keys and signing keys",
     "plans": "Tiers, subscriptions, entitlements",
     "usage": "What was used, by tenant and time",
+    "webhooks": "Who is told of what happens",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }

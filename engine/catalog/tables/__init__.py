@@ -16,17 +16,21 @@ from engine.catalog.tables.slices import (
     VersionRow,
 )
 from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
+from engine.catalog.tables.webhooks import DeliveryRow, MessageRow, QuotaReachedRow, WebhookRow
 
 __all__ = [
     "ENDED",
     "AuditRow",
     "Base",
+    "DeliveryRow",
     "EmbedSessionRow",
     "IdempotencyRow",
     "KeyRow",
+    "MessageRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
+    "QuotaReachedRow",
     "ReviewRow",
     "RoutingRow",
     "RunRow",
@@ -41,5 +45,6 @@ __all__ = [
     "UsageHourRow",
     "UsageRow",
     "VersionRow",
+    "WebhookRow",
     "WorkspaceRow",
 ]
