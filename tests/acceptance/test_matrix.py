@@ -20,7 +20,8 @@ from api.control.access.permissions import PERMISSIONS, ROLES, TENANT_ROLES, WOR
 from api.openapi import operations
 from engine.catalog import versions
 from engine.catalog.keys import create_key
-from engine.catalog.tables import SigningKeyRow, TenantRow
+from engine.catalog.outbox import put
+from engine.catalog.tables import SigningKeyRow, TenantRow, WebhookRow
 from engine.ids import new_id
 from engine.workspace import read_workspace
 from slices.refresh import refresh
@@ -43,6 +44,16 @@ WHOLE_WORKSPACE = {
 }
 PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
 OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
+OF_A_WEBHOOK = {
+    "get_webhook",
+    "patch_webhook",
+    "delete_webhook",
+    "rotate_webhook_secret",
+    "send_webhook_test",
+    "list_deliveries",
+    "get_delivery",
+    "replay_delivery",
+}
 LET_IN = {200, 201, 202, 204, 304, 307, 409, 412}
 
 
@@ -91,6 +102,18 @@ class Stage:
             )  # fmt: skip
             session.add(row)
             return row.id
+
+    def webhook(self, target: Target) -> tuple[str, str]:
+        """A webhook of the target's tenant, and a message on its way to it."""
+        with self.world.installation.catalog.write() as session:
+            now = self.world.installation.clock()
+            row = WebhookRow(
+                id=new_id("wh"), workspace_id=target.workspace, tenant_id=target.tenant, scope="tenant", url="https://93.184.216.34/", events=["*"],
+                description="", tags={}, is_enabled=True, sealed=b"", created_by="test", created_at=now, revision=1,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            return row.id, put(session, [row], "webhook.test", {}, now).id
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +239,10 @@ def _token(signing: dict[str, Any], **more: Any) -> dict[str, str]:
 def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], path: str, method: str) -> Any:
     id_ = operation["operationId"]
     key = stage.disposable("signing" if "signing" in id_ else "key", target) if id_ in OF_A_KEY else "x"
+    webhook, message = stage.webhook(target) if id_ in OF_A_WEBHOOK else ("x", "x")
     known = {
+        "wh": webhook,
+        "id": message,
         "ws": target.workspace,
         "t": target.tenant,
         "slug": "sales",
@@ -239,6 +265,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "post_data": {"panels": ["orders"]},
         "create_key": {"scope": f"tenant:{target.tenant}", "permissions": []},
         "create_signing_key": {"algorithm": "HS256", "scope": f"tenant:{target.tenant}", "permissions": []},
+        "create_webhook": {"url": "https://93.184.216.34/", "events": ["*"], "scope": f"tenant:{target.tenant}", "enabled": False},
         "create_embed_session": {"tenant": target.tenant, "sub": "x"},
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
@@ -297,7 +324,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
             return 404, "not_found"
         if actor.kind == "token" and id_ in ("patch_key", "rotate_key", "delete_signing_key"):
             return 403, "forbidden"
-    if id_ in ("create_key", "create_signing_key"):
+    if id_ in OF_A_WEBHOOK and not inside:
+        return 404, "not_found"
+    if id_ in ("create_key", "create_signing_key", "create_webhook"):
         if not inside:
             return 422, "validation"
         if actor.kind == "token":

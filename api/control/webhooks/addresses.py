@@ -19,7 +19,8 @@ def require_callable(installation: Installation, url: str) -> None:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         raise _refused("invalid", "It is no URL.") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.fragment:
+    is_whole = parsed.scheme in ("http", "https") and parsed.host and parsed.port in (None, *range(1, 65_536))
+    if not is_whole or parsed.userinfo or parsed.fragment:
         raise _refused("invalid", "It is https://, a host and a path, without a user and without a fragment.")
     if not is_encrypted(installation, url):
         raise _refused("not_encrypted", "It begins with https://; http:// is for hosts that SLICEHOUSE_NETWORK_ALLOW names.")

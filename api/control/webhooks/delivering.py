@@ -119,6 +119,9 @@ class Deliverer:
     def _done(self, job: Future[None]) -> None:
         with self._lock:
             self._jobs.discard(job)
+        error = None if job.cancelled() else job.exception()
+        if error is not None:
+            log.error("a delivery broke off", extra={"error": type(error).__name__})
         self._look.set()
 
     def _forget(self) -> None:

@@ -35,7 +35,7 @@ def send(installation: Installation, client: httpx.Client, claimed: Claimed) -> 
         return Outcome(reason="timeout")
     except httpx.ConnectError as error:
         return Outcome(reason="address_refused" if str(error) == "address_refused" else "unreachable")
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict):
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
         return Outcome(reason="broken_answer")
 
 
