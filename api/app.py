@@ -36,6 +36,7 @@ from api.endpoints import (
     slices,
     tenants,
     usage,
+    webhooks,
 )
 from api.endpoints.context import Context
 from api.endpoints.people import members, providers, sessions, users
@@ -53,7 +54,7 @@ _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = (
     *(m.router for m in (dashboards, query, slices, me, sessions, members, users, providers, plans, tenants, routes, refreshes)),
-    *(m.router for m in (keys, signing_keys, embed, usage, audit, health)),
+    *(m.router for m in (keys, signing_keys, embed, usage, webhooks, audit, health)),
     *(branding.own, branding.public, branding.router),
 )
 

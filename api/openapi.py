@@ -30,6 +30,7 @@ _TAGS = {
     "plans": "Tiers, subscriptions, entitlements",
     "branding": "Names, logos, colours, fonts",
     "usage": "What was used, by tenant and time",
+    "webhooks": "Who is told of what happens",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",
 }

@@ -1,4 +1,4 @@
-"""The one scheduler process: fires schedules into the queue of runs, and runs each queued refresh as a child process."""
+"""The one scheduler process: fires schedules into the queue of runs, runs each queued refresh as a child process, delivers webhooks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from api.control.webhooks.delivering import Deliverer
 from api.ending import on_ending
 from engine.catalog import runs, workspaces
 from engine.errors import SlicehouseError
@@ -33,10 +34,13 @@ def main() -> int:
         for file in sys.argv[1:]:
             _add(installation, schedule, read_workspace(Path(file)))
         schedule.start()
+        deliverer = Deliverer(installation)
+        deliverer.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
         while not ended.wait(0.5) and os.getppid() == parent:
             _start_queued(installation, children)
         schedule.stop()
+        deliverer.stop()
         for child in children.values():
             child.terminate()
             child.wait()

@@ -31,6 +31,17 @@ def allowed_address(host: str, port: int, allow: Iterable[str]) -> str:
     return addresses[0]
 
 
+def is_named(host: str, allow: Iterable[str]) -> bool:
+    """Whether the operator allows this very host, by its name or as an address; no name is looked up."""
+    allowed = list(allow)
+    if host.lower() in allowed:
+        return True
+    try:
+        return any(ipaddress.ip_address(host) in network for network in _networks(allowed))
+    except ValueError:
+        return False
+
+
 def _is_open(address: str, allowed: list[str]) -> bool:
     found = ipaddress.ip_address(address.split("%")[0])
     if isinstance(found, ipaddress.IPv6Address):

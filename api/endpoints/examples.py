@@ -262,6 +262,33 @@ _OWN = {
 }
 _BRANDING = _OWN | {"logos": {"light": _LOGO, "dark": None, "mark": None}, "resolved": _RESOLVED}
 _BRANDING_SAID = {"name": "Acme Insights", "colours": {"primary": "#7a0019"}, "font": {"fallback": "serif"}, "radius": 4}
+_WEBHOOK = {
+    "id": "wh_01m86k7ge9h1k3m5p7r9t1w3y5",
+    "url": "https://hooks.acme.example/slicehouse",
+    "events": ["slice.published", "quota.reached"],
+    "description": "billing",
+    "metadata": {},
+    "scope": "workspace",
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_reason": None,
+    "failing_since": None,
+    "previous_secret_until": None,
+    "created_by": "ky_01m86k7f4b7c1d3f5g7h9j1k3m",
+    "created_at": "2026-11-01T08:00:00.000000Z",
+}
+_DELIVERY = {
+    "id": "em_01m86k7gf1j3m5p7r9t1w3y5a7",
+    "type": "slice.published",
+    "status": "delivered",
+    "attempts": 2,
+    "next_attempt_at": None,
+    "last_attempt_at": "2026-11-24T10:57:16.000000Z",
+    "last_status": 204,
+    "last_reason": None,
+    "created_at": "2026-11-24T10:57:09.000000Z",
+}
+_WAITING = _DELIVERY | {"status": "waiting", "attempts": 0, "next_attempt_at": _AS_OF, "last_attempt_at": None, "last_status": None}
 
 
 def _list(*items: Any) -> dict[str, Any]:
@@ -348,6 +375,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "patch_key": {_JSON: _KEY | {"allowed_ips": ["192.0.2.0/24"]}},
     "delete_key": {},
     "rotate_key": {_JSON: _KEY | {"id": "ky_01m86k7g0a2c4f6h8k0n2q4s6v", "key": "shk_01m86k7g0a2c4f6h8k0n2q4s6v_…", "last_used_at": None}},
+    "create_webhook": {_JSON: _WEBHOOK | {"secret": "whsec_…"}},
+    "list_webhooks": {_JSON: _list(_WEBHOOK)},
+    "get_webhook": {_JSON: _WEBHOOK},
+    "patch_webhook": {_JSON: _WEBHOOK | {"events": ["*"]}},
+    "delete_webhook": {},
+    "rotate_webhook_secret": {_JSON: _WEBHOOK | {"secret": "whsec_…", "previous_secret_until": "2026-11-25T10:57:05.103747Z"}},
+    "send_webhook_test": {_JSON: _WAITING | {"type": "webhook.test"}},
+    "list_deliveries": {_JSON: _list(_DELIVERY)},
+    "get_delivery": {_JSON: _DELIVERY},
+    "replay_delivery": {_JSON: _WAITING | {"attempts": 10}},
     "create_signing_key": {_JSON: _SIGNING_KEY | {"secret": None}},
     "list_signing_keys": {_JSON: _list(_SIGNING_KEY)},
     "get_signing_key": {_JSON: _SIGNING_KEY},
@@ -397,6 +434,9 @@ BODIES: dict[str, Any] = {
     "patch_workspace_branding": {"powered_by": False},
     "put_tenant_logo": "the bytes of a PNG, JPEG, WebP or SVG",
     "put_workspace_logo": "the bytes of a PNG, JPEG, WebP or SVG",
+    "create_webhook": {"url": _WEBHOOK["url"], "events": _WEBHOOK["events"], "description": "billing"},
+    "patch_webhook": {"events": ["*"]},
+    "rotate_webhook_secret": {"overlap_seconds": 86400},
     "put_workspace_tier": {k: _TIER[k] for k in ("name", "features", "quotas", "rates", "prices")},
     "put_tenant_subscription": {"tier": "pro", "status": "active", "seats": 10, "overrides": {"quotas": {"queries": {"limit": 150000}}}},
     "create_signing_key": {"algorithm": "EdDSA", "public_key": _SIGNING_KEY["public_key"], "label": "our back end"},
@@ -422,7 +462,11 @@ BODIES: dict[str, Any] = {
     "post_query": {"sql": "select status, count(*) as orders from orders where total >= $floor group by all", "parameters": {"floor": 10}},
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
+_AT_WEBHOOK = f"/v1/workspaces/{_WORKSPACE}/webhooks/{_WEBHOOK['id']}"
 LOCATIONS = {
+    "create_webhook": _AT_WEBHOOK,
+    "send_webhook_test": f"{_AT_WEBHOOK}/deliveries/{_DELIVERY['id']}",
+    "replay_delivery": f"{_AT_WEBHOOK}/deliveries/{_DELIVERY['id']}",
     "put_workspace_tier": f"/v1/workspaces/{_WORKSPACE}/tiers/pro",
     "create_signing_key": f"/v1/workspaces/{_WORKSPACE}/signing-keys/{_SIGNING_KEY['id']}",
     "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",
@@ -434,6 +478,8 @@ LOCATIONS = {
 PARAMETERS: dict[str, Any] = {
     "slot": "light",
     "file": "2f6c….png",
+    "wh": _WEBHOOK["id"],
+    "id": _DELIVERY["id"],
     "tier": "pro",
     "key": _KEY["id"],
     "slug": "sales",

@@ -213,6 +213,44 @@ class NewKeyShape(KeyShape):
     key: str | None
 
 
+class WebhookShape(_Shape):
+    """A webhook. `disabled_reason` says why it was disabled by itself: gone (it answered 410), failing (nothing arrived for days)."""
+
+    id: str
+    url: str
+    events: list[str]
+    description: str
+    metadata: dict[str, str]
+    scope: str
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: Literal["gone", "failing"] | None
+    failing_since: datetime | None
+    previous_secret_until: datetime | None
+    created_by: str
+    created_at: datetime
+
+
+class NewWebhookShape(WebhookShape):
+    """A webhook that was just made, or has another secret: `secret` is its text; null where the same request was sent again."""
+
+    secret: str | None
+
+
+class DeliveryShape(_Shape):
+    """A message on its way to a webhook. `id` is the `webhook-id` that the receiver sees; `last_status` what it answered last."""
+
+    id: str
+    type: str
+    status: Literal["waiting", "delivered", "dead"]
+    attempts: int
+    next_attempt_at: datetime | None
+    last_attempt_at: datetime | None
+    last_status: int | None
+    last_reason: str | None
+    created_at: datetime
+
+
 class SigningKeyShape(_Shape):
     """A signing key. `until` is the end that was set for it."""
 

@@ -8,8 +8,12 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from engine.catalog.outbox import Outbox
 from engine.catalog.tables import RunRow, RunTableRow, SnapshotRow, StageRow
 from engine.ids import new_id
+
+# The event that each end of a run is. What the run says in words is for those who may ask for it.
+_TOLD = {"failed": "refresh.failed", "stopped": "routing.review_required"}
 
 
 def request_run(session: Session, workspace_id: str, trigger: str, options: dict[str, Any], now: datetime) -> RunRow:
@@ -43,6 +47,10 @@ def end_run(
     if totals is not None:
         values["totals"] = totals
     session.execute(update(RunRow).where(RunRow.id == run_id).values(**values))
+    if state in _TOLD:
+        run = session.get_one(RunRow, run_id)
+        outbox = Outbox(session, run.workspace_id, now)
+        outbox.tell(_TOLD[state], {"run": run_id, "trigger": run.trigger, "code": code})
 
 
 def add_stage(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from engine.catalog.lineage import lineage
+from engine.catalog.outbox import Outbox
 from engine.catalog.tables import ENDED, DomainRow, OriginRow, PublicationRow, TenantRow, VersionRow
 from engine.ids import is_id, new_id
 
@@ -29,6 +31,7 @@ def ensure_tenants(
     A name and a place in the hierarchy that were given by hand stay.
     """
     known = {r.key: r for r in session.scalars(select(TenantRow).where(TenantRow.workspace_id == workspace_id))}
+    states = {key: row.shown_state for key, row in known.items()}
     above: dict[str, str | None] = {}
     for key, name, parent in tenants:
         above[key] = parent
@@ -51,19 +54,22 @@ def ensure_tenants(
         parent = above.get(key) if key in ids else None
         row.parent_id = ids.get(parent) if parent is not None else None
     session.flush()
+    _tell_new(Outbox(session, workspace_id, now), known, states)
     return known
+
+
+def _tell_new(outbox: Outbox, known: Mapping[str, TenantRow], states: Mapping[str, str]) -> None:
+    """Tells of tenants that were not there, and of states that are others now; `states` are those before, by key."""
+    for key, row in known.items():
+        if key in states:
+            outbox.tell_state(row, states[key])
+        else:
+            outbox.tell("tenant.created", {"state": row.shown_state}, row)
 
 
 def is_within(session: Session, tenant: TenantRow, top: str) -> bool:
     """Whether a tenant is the one of that id, or below it."""
-    seen: set[str] = set()
-    at: TenantRow | None = tenant
-    while at is not None and at.id not in seen:
-        if at.id == top:
-            return True
-        seen.add(at.id)
-        at = session.get(TenantRow, at.parent_id) if at.parent_id is not None else None
-    return False
+    return any(t.id == top for t in lineage(session, tenant))
 
 
 def tenants_of(session: Session, workspace_id: str, *, limit: int | None = None, after: str | None = None) -> list[TenantRow]:
@@ -109,12 +115,13 @@ def is_allowed_origin(session: Session, origin: str) -> bool:
     return session.scalar(query.where(OriginRow.origin == origin, TenantRow.state.not_in(ENDED)).limit(1)) is not None
 
 
-def resume_tenant(session: Session, tenant_id: str) -> None:
+def resume_tenant(session: Session, tenant_id: str, now: datetime) -> None:
     """Lets the next refresh build a tenant again that is gone from its source and came back. Raises LookupError where it is not gone."""
     tenant = session.get(TenantRow, tenant_id)
     if tenant is None or tenant.state != "gone":
         raise LookupError(tenant_id)
     tenant.state, tenant.gone_at = "building", None
+    Outbox(session, tenant.workspace_id, now).tell_state(tenant, "gone")
 
 
 def version_of(session: Session, version_id: str) -> VersionRow | None:

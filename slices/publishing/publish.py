@@ -16,7 +16,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from engine.catalog import runs, versions
+from engine.catalog.outbox import Outbox
 from engine.catalog.tables import SnapshotRow, TenantRow, VersionRow
+from engine.clock import rfc3339
 from engine.errors import ReviewRequired, SliceUnusable
 from engine.workspace.syntax import parse_duration
 from slices.installation import Installation
@@ -86,6 +88,7 @@ def _switch(
 ) -> None:
     publication = versions.add_publication(session, workspace_id, run_id, list(snapshots), as_of, now)
     tenants = {t.id: t for t in versions.tenants_of(session, workspace_id)}
+    states = {id_: t.shown_state for id_, t in tenants.items()}
     for item in decision.verified:
         m = item.manifest
         version = VersionRow(
@@ -102,10 +105,20 @@ def _switch(
     for tenant in (*decision.gone, *decision.hidden):
         _leaves(session, tenants[tenant], now)
     versions.withdraw(session, decision.tainted, now)
+    outbox = Outbox(session, workspace_id, now)
+    for id_, was in states.items():
+        outbox.tell_state(tenants[id_], was)
+    for item in decision.verified:
+        _tell_published(outbox, tenants[item.tenant], item.manifest.version, item.manifest.rows, item.manifest.bytes)
     for row in session.query(SnapshotRow).filter(SnapshotRow.workspace_id == workspace_id, SnapshotRow.state == "published"):
         row.state = "used"
     for row in session.query(SnapshotRow).filter(SnapshotRow.id.in_(list(snapshots))):
         row.state = "published"
+
+
+def _tell_published(outbox: Outbox, tenant: TenantRow, version: str, rows: int, size: int) -> None:
+    as_of = rfc3339(tenant.as_of) if tenant.as_of is not None else None
+    outbox.tell("slice.published", {"version": version, "as_of": as_of, "rows": rows, "bytes": size}, tenant)
 
 
 def _answers(tenant: TenantRow, as_of: datetime) -> None:
@@ -147,9 +160,12 @@ def rollback(installation: Installation, workspace_id: str, tenant_id: str, vers
             )
         _require_whole(LocalStore(installation.home.workspace(workspace_id)), chosen)
         versions.make_current(session, tenant, chosen, now)
-        tenant.as_of = chosen.as_of
+        was, tenant.as_of = tenant.shown_state, chosen.as_of
         if tenant.state == "withheld":
             tenant.state = "active"
+        outbox = Outbox(session, workspace_id, now)
+        outbox.tell_state(tenant, was)
+        _tell_published(outbox, tenant, chosen.id, chosen.rows, chosen.bytes)
         return chosen
 
 

@@ -24,7 +24,8 @@ from api.openapi import operations
 from engine.catalog import versions
 from engine.catalog.audit import Actor as Nobody
 from engine.catalog.keys import create_key
-from engine.catalog.tables import SigningKeyRow, TenantRow, UserRow
+from engine.catalog.outbox import put
+from engine.catalog.tables import SigningKeyRow, TenantRow, UserRow, WebhookRow
 from engine.ids import new_id
 from engine.workspace import read_workspace
 from slices.refresh import refresh
@@ -80,6 +81,16 @@ NOT_THERE = {"get_user", "patch_user", "put_user_password", "delete_user_session
     "delete_identity_provider",
 }
 """Calls about something that nobody has."""
+OF_A_WEBHOOK = {
+    "get_webhook",
+    "patch_webhook",
+    "delete_webhook",
+    "rotate_webhook_secret",
+    "send_webhook_test",
+    "list_deliveries",
+    "get_delivery",
+    "replay_delivery",
+}
 LET_IN = {200, 201, 202, 204, 304, 307, 409, 412}
 
 
@@ -144,6 +155,18 @@ class Stage:
             membership = Membership((), (Place(target.tenant, ("tenant viewer",)),))
             place_member(session, self.world.installation, None, target.workspace, user.id, membership, by="test")
             return user.id
+
+    def webhook(self, target: Target) -> tuple[str, str]:
+        """A webhook of the target's tenant, and a message on its way to it."""
+        with self.world.installation.catalog.write() as session:
+            now = self.world.installation.clock()
+            row = WebhookRow(
+                id=new_id("wh"), workspace_id=target.workspace, tenant_id=target.tenant, scope="tenant", url="https://93.184.216.34/", events=["*"],
+                description="", tags={}, is_enabled=True, sealed=b"", created_by="test", created_at=now, revision=1,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            return row.id, put(session, [row], "webhook.test", {}, now).id
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +307,10 @@ def _token(signing: dict[str, Any], **more: Any) -> dict[str, str]:
 def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], path: str, method: str) -> Any:
     id_ = operation["operationId"]
     key = stage.disposable("signing" if "signing" in id_ else "key", target) if id_ in OF_A_KEY else "x"
+    webhook, message = stage.webhook(target) if id_ in OF_A_WEBHOOK else ("x", "x")
     known = {
+        "wh": webhook,
+        "id": message,
         "ws": target.workspace,
         "t": target.tenant,
         "slug": "sales",
@@ -309,6 +335,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "post_data": {"panels": ["orders"]},
         "create_key": {"scope": f"tenant:{target.tenant}", "permissions": []},
         "create_signing_key": {"algorithm": "HS256", "scope": f"tenant:{target.tenant}", "permissions": []},
+        "create_webhook": {"url": "https://93.184.216.34/", "events": ["*"], "scope": f"tenant:{target.tenant}", "enabled": False},
         "create_embed_session": {"tenant": target.tenant, "sub": "x"},
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
@@ -390,7 +417,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
             return 403, "forbidden"
     if id_ in ("create_identity_provider", "create_invitation") and actor.kind == "token":
         return 403, "forbidden"
-    if id_ in ("create_key", "create_signing_key", "create_invitation", "create_identity_provider"):
+    if id_ in OF_A_WEBHOOK and not inside:
+        return 404, "not_found"
+    if id_ in ("create_key", "create_signing_key", "create_webhook", "create_invitation", "create_identity_provider"):
         if not inside:
             return 422, "validation"
         if actor.kind == "token":

@@ -13,7 +13,7 @@ from api.control.access.principal import Principal
 from api.control.access.reach import reached, reaches
 from api.serving.problems import FieldError, Problem
 from engine.catalog import versions
-from engine.catalog.tables import PrincipalRow, SigningKeyRow, TenantRow
+from engine.catalog.tables import PrincipalRow, SigningKeyRow, TenantRow, WebhookRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,15 @@ def _refused(detail: str) -> Problem:
     return Problem("validation", errors=[FieldError("/scope", "out_of_scope", detail)])
 
 
-def require_grantable(principal: Principal, permissions: Iterable[str]) -> list[str]:
-    """The permissions in their usual order. Raises Problem `forbidden` where the principal lacks one, or is a token, which ends by itself."""
+def require_lasting(principal: Principal) -> None:
+    """Raises Problem `forbidden` for a token: it ends by itself."""
     if principal.type == "token":
         raise Problem("forbidden", "A token makes nothing that outlives it.")
+
+
+def require_grantable(principal: Principal, permissions: Iterable[str]) -> list[str]:
+    """The permissions in their usual order. Raises Problem `forbidden` where the principal lacks one, or is a token, which ends by itself."""
+    require_lasting(principal)
     if principal.rules is not None:
         raise Problem("partial_scope", "Who sees a part of the data grants nothing to others.")
     wanted = set(permissions)
@@ -64,8 +69,10 @@ def grantable(principal: Principal, usual: Iterable[str]) -> list[str]:
     return [p for p in PERMISSIONS if p in set(usual) and p in principal.permissions]
 
 
-def within_reach(principal: Principal, workspace_id: str, of: type[PrincipalRow] | type[SigningKeyRow]) -> ColumnElement[bool]:
-    """Of keys: those whose scope lies within the principal's."""
+def within_reach(
+    principal: Principal, workspace_id: str, of: type[PrincipalRow] | type[SigningKeyRow] | type[WebhookRow]
+) -> ColumnElement[bool]:
+    """Of keys and webhooks: those whose scope lies within the principal's."""
     in_workspace = of.workspace_id == workspace_id
     if principal.tenant_id is None:
         return in_workspace

@@ -11,10 +11,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from api.control.plans.entitlements import resolve, shown_entitlements
+from api.control.plans.telling import tell_changed
 from api.control.plans.tiers import newest
 from api.serving.problems import FieldError, Problem
 from engine.catalog import audit
 from engine.catalog.audit import Actor, Entry
+from engine.catalog.outbox import Outbox
 from engine.catalog.tables import SubscriptionRow, TenantRow, TierRow
 from engine.clock import rfc3339
 from engine.ids import new_id
@@ -75,6 +77,7 @@ def _put(
         old = shown_subscription(before, session.get_one(TierRow, before.tier_id)) if before is not None else None
         entry = Entry("subscriptions.put", row.id, tenant.workspace_id, tenant.id, before=old, after=shown)
         audit.append(session, installation.derived_key("audit"), actor, entry, now)
+        tell_changed(Outbox(session, tenant.workspace_id, now), tenant, row, tier)
     changes = {k: {"before": was[k], "after": is_[k]} for k in is_ if is_[k] != was[k] and k != "changes_at"}
     return {"subscription": shown, "preview": preview, "changes": changes}
 

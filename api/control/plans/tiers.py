@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from api.control.plans.telling import tell_migrated
 from api.serving.problems import Problem
 from engine.catalog import audit
 from engine.catalog.audit import Actor, Entry
@@ -62,10 +63,12 @@ def _only_default(session: Session, row: TierRow) -> None:
 
 def _migrate(session: Session, installation: Installation, actor: Actor, row: TierRow) -> None:
     earlier = select(TierRow.id).where(TierRow.workspace_id == row.workspace_id, TierRow.slug == row.slug, TierRow.id != row.id)
-    moved = session.execute(update(SubscriptionRow).where(SubscriptionRow.tier_id.in_(earlier)).values(tier_id=row.id)).rowcount  # type: ignore[attr-defined]
+    moved = set(session.scalars(select(SubscriptionRow.id).where(SubscriptionRow.tier_id.in_(earlier))))
+    session.execute(update(SubscriptionRow).where(SubscriptionRow.tier_id.in_(earlier)).values(tier_id=row.id))
     if moved:
-        entry = Entry("tiers.migrate", row.id, row.workspace_id, after={"version": row.version, "subscriptions": moved})
+        entry = Entry("tiers.migrate", row.id, row.workspace_id, after={"version": row.version, "subscriptions": len(moved)})
         audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
+        tell_migrated(session, row, moved, installation.clock())
 
 
 def retire_tier(installation: Installation, actor: Actor, workspace_id: str, slug: str) -> None:

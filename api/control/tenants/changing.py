@@ -17,7 +17,8 @@ from api.control.tenants.reading import shown_tenant
 from api.serving.problems import FieldError, Problem
 from engine.catalog import audit, versions
 from engine.catalog.audit import Actor, Entry
-from engine.catalog.tables import ENDED, TenantRow
+from engine.catalog.outbox import Outbox
+from engine.catalog.tables import ENDED, TenantRow, WebhookRow
 from engine.ids import new_id
 from slices.installation import Installation
 
@@ -33,7 +34,7 @@ class Wanted:
     etags: tuple[str, ...] | None = None
     there: bool | None = None
 
-    def require(self, tenant: TenantRow | None) -> None:
+    def require(self, tenant: TenantRow | WebhookRow | None) -> None:
         """Raises Problem `precondition_failed`."""
         is_one = self.etags is None or (tenant is not None and etag_of(tenant) in self.etags)
         if not is_one or (self.there is not None and self.there != (tenant is not None)):
@@ -112,9 +113,9 @@ def change(
         return Changed(tenant)
 
 
-def etag_of(tenant: TenantRow) -> str:
-    """The ETag of a tenant as a configuration object."""
-    return f'"{tenant.id}.{tenant.revision}"'
+def etag_of(row: TenantRow | WebhookRow) -> str:
+    """The ETag of a configuration object."""
+    return f'"{row.id}.{row.revision}"'
 
 
 def _change(
@@ -156,7 +157,13 @@ def _change(
     changed = {k: v for k, v in after.items() if before is None or before[k] != v}
     was = {k: before[k] for k in changed} if before is not None else None
     entry = Entry(action, tenant.id, tenant.workspace_id, tenant.id, before=was, after=changed)
-    audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
+    now = installation.clock()
+    audit.append(session, installation.derived_key("audit"), actor, entry, now)
+    outbox = Outbox(session, tenant.workspace_id, now)
+    if before is None:
+        outbox.tell("tenant.created", {"state": after["state"]}, tenant)
+    else:
+        outbox.tell_state(tenant, before["state"])
 
 
 def _merged(known: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:

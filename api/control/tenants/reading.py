@@ -35,7 +35,7 @@ def resume(installation: Installation, workspace_id: str, name: str) -> TenantRo
     tenant = require_tenant(installation, workspace_id, name)
     try:
         with installation.catalog.write() as session:
-            versions.resume_tenant(session, tenant.id)
+            versions.resume_tenant(session, tenant.id, installation.clock())
     except LookupError:
         raise ConfigurationError(
             f"The tenant {name!r} is {tenant.state}: only one that is gone is taken back.",

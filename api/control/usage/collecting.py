@@ -17,6 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from api.control.usage.journal import Journal, closed, facts_in
+from api.control.usage.reached import tell_reached
+from api.control.usage.sums import hour_of as hour_of
 from engine.catalog.tables import UsageFileRow, UsageHourRow, UsageRow
 from engine.errors import SlicehouseError
 from slices.installation import Installation
@@ -70,7 +72,7 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
 
 
 def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Adds facts that are not known yet, and their sums."""
+    """Adds facts that are not known yet, and their sums; tells of the quotas that they reach."""
     if not facts:
         return
     rows = [_row(fact, now) for fact in facts]
@@ -87,6 +89,7 @@ def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> N
         for group, sum_ in sums.items()
     ]
     _add(session, values)
+    tell_reached(session, {row["tenant_id"] for row in rows}, now)
 
 
 def _add(session: Session, values: Iterable[dict[str, Any]]) -> None:
@@ -111,11 +114,6 @@ def _row(fact: dict[str, Any], now: datetime) -> dict[str, Any]:
         "counted_in": hour if now < hour + timedelta(hours=1) + CLOSED_AFTER else hour_of(now),
         "data": fact,
     }
-
-
-def hour_of(moment: datetime) -> datetime:
-    """The UTC hour of a moment."""
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> int:

@@ -27,6 +27,7 @@ from engine.catalog.tables.slices import (
     VersionRow,
 )
 from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
+from engine.catalog.tables.webhooks import DeliveryRow, MessageRow, QuotaReachedRow, WebhookRow
 
 __all__ = [
     "ENDED",
@@ -34,6 +35,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "BrandingRow",
+    "DeliveryRow",
     "DomainRow",
     "EmbedSessionRow",
     "IdempotencyRow",
@@ -44,9 +46,11 @@ __all__ = [
     "LogoRow",
     "MemberRow",
     "MemberTenantRow",
+    "MessageRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
+    "QuotaReachedRow",
     "ReviewRow",
     "RoutingRow",
     "RunRow",
@@ -63,5 +67,6 @@ __all__ = [
     "UserRow",
     "UserSessionRow",
     "VersionRow",
+    "WebhookRow",
     "WorkspaceRow",
 ]
