@@ -41,7 +41,7 @@ class OpenSources:
     def __enter__(self) -> OpenSources:
         try:
             for name, config in self._workspace.sources.items():
-                source = open_source(name, config, self._workspace.path.parent, self._installation.settings)
+                source = open_source(name, config, self._workspace.folder_of(name), self._installation.settings)
                 self.snapshots[name] = self._stack.enter_context(source.snapshot())
         except BaseException:
             self._stack.close()
