@@ -21,13 +21,14 @@ from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
 from api.endpoints import audit, dashboards, embed, health, keys, me, plans, query, refreshes, routes, signing_keys, slices, tenants, usage
+from api.endpoints import workspaces as installed
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.definitions import Definitions
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices
 from api.serving.results import Results
-from engine.catalog import versions
+from engine.catalog import versions, workspaces
 from engine.catalog.tables import ENDED, TenantRow
 from engine.settings import Settings
 from slices.installation import Installation, open_installation
@@ -35,7 +36,8 @@ from slices.installation import Installation, open_installation
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health)
+    m.router
+    for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health, installed)
 )
 
 
@@ -130,7 +132,8 @@ def _pages(app: FastAPI) -> None:
         installation: Installation = request.app.state.context.installation
         with installation.catalog.read() as session:
             row = session.get(TenantRow, tenant)
-        origins = row.allowed_origins if row is not None and row.state not in ENDED else []
+            is_there = row is not None and row.state not in ENDED and workspaces.is_open(session, row.workspace_id)
+        origins = row.allowed_origins if row is not None and is_there else []
         policy = _POLICY.replace("'none'; base-uri", f"{' '.join(origins)}; base-uri") if origins else _POLICY
         return FileResponse(_WEB / "index.html", headers=headers | {"Content-Security-Policy": policy})
 

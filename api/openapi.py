@@ -21,6 +21,7 @@ _ABOUT = (
 _TAGS = {
     "data": "The caller's own data",
     "me": "Who asks",
+    "workspaces": "Workspaces of the installation, their sources",
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from engine.catalog.tables import ENDED, OriginRow, PublicationRow, TenantRow, VersionRow
+from engine.catalog.tables import ENDED, OriginRow, PublicationRow, TenantRow, VersionRow, WorkspaceRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
@@ -93,6 +93,7 @@ def set_origins(session: Session, tenant: TenantRow) -> None:
 def is_allowed_origin(session: Session, origin: str) -> bool:
     """Whether any tenant that has not left allows pages of that origin."""
     query = select(OriginRow.tenant_id).join(TenantRow, OriginRow.tenant_id == TenantRow.id)
+    query = query.join(WorkspaceRow, TenantRow.workspace_id == WorkspaceRow.id).where(WorkspaceRow.archived_at.is_(None))
     return session.scalar(query.where(OriginRow.origin == origin, TenantRow.state.not_in(ENDED)).limit(1)) is not None
 
 

@@ -196,7 +196,8 @@ class Workspace(_Model):
         description="a workspace file that this one lies over: mappings deeply, lists replaced, null removes; its paths are from its own folder",
     )
     sources_from: str | None = Field(
-        default=None, description="a CSV file with a source a line: name, kind, url_env; schemas, exclude, schedule where there are such columns"
+        default=None,
+        description="a CSV file with a source a line: name, kind, url_env; schemas, exclude, schedule where there are such columns",
     )
     path: Path = Field(default=Path("slicehouse.yaml"), exclude=True)
     origin: Origin = Field(default=Origin(), exclude=True)

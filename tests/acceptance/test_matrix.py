@@ -34,6 +34,13 @@ ALL_ON = {"sql": True, "export_slice": True, "export_data": True}
 WHOLE_WORKSPACE = {
     "get_routes",
     "get_routes_drawing",
+    "accept_routes",
+    "get_workspace",
+    "patch_workspace",
+    "list_sources",
+    "get_source",
+    "put_source",
+    "delete_source",
     "start_refresh",
     "list_refreshes",
     "get_refresh",

@@ -90,8 +90,15 @@ def test_mistake_is_shown_in_the_file_that_it_stands_in(tmp_path: Path) -> None:
 
 
 def test_value_that_replaces_hides_the_place_of_the_one_below(tmp_path: Path) -> None:
-    files(tmp_path, base__slicehouse_yaml=BASE, north__slicehouse_yaml="extends: ../base\nworkspace: north\nactors: 7\ntables: {events: wrong}\n")
-    assert [p.split(": ")[0] for p in problems(tmp_path / "north" / "slicehouse.yaml")] == ["north/slicehouse.yaml:3:1", "north/slicehouse.yaml:4:10"]
+    files(
+        tmp_path,
+        base__slicehouse_yaml=BASE,
+        north__slicehouse_yaml="extends: ../base\nworkspace: north\nactors: 7\ntables: {events: wrong}\n",
+    )
+    assert [p.split(": ")[0] for p in problems(tmp_path / "north" / "slicehouse.yaml")] == [
+        "north/slicehouse.yaml:3:1",
+        "north/slicehouse.yaml:4:10",
+    ]
 
 
 def test_cycle_names_its_files(tmp_path: Path) -> None:

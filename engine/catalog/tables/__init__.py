@@ -15,6 +15,7 @@ from engine.catalog.tables.slices import (
     StageRow,
     VersionRow,
 )
+from engine.catalog.tables.sources import SourceSecretRow
 from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "RunTableRow",
     "SigningKeyRow",
     "SnapshotRow",
+    "SourceSecretRow",
     "StageRow",
     "SubscriptionRow",
     "TenantRow",
