@@ -233,13 +233,14 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "run": target.run,
         "key": key,
         "tier": "pro",
+        "source": "app",
     }
     if id_ == "put_tenant":
         known["t"] = f"key:{target.key}"
     headers = dict(actor.headers)
     if "{ws}" not in path and path.startswith("/v1/"):
         headers |= {"X-Workspace-ID": target.workspace} | ({"X-Tenant-ID": target.tenant} if "data" in operation["tags"] else {})
-    if id_ in ("put_tenant", "delete_tenant"):
+    if id_ in ("put_tenant", "delete_tenant", "delete_workspace"):
         headers |= {"If-None-Match": "*"} if id_ == "put_tenant" else {"If-Match": '"nothing"'}
     bodies: dict[str, Any] = {
         "post_query": {"sql": "select * from orders"},
@@ -249,10 +250,11 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "create_embed_session": {"tenant": target.tenant, "sub": "x"},
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
+        "create_workspace": {"workspace": "matrix", "tenants": {"table": "orgs"}},
         "put_workspace_tier": {"name": "Pro", "features": ALL_ON},
     }
     at = address(path, **known)
-    if id_ == "put_tenant_subscription":
+    if id_ in ("put_tenant_subscription", "accept_routes"):
         at += "?preview=true"
     if id_ == "post_tenants_batch":
         content = json.dumps({"key": target.key}).encode()
@@ -281,6 +283,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
         return 403, "forbidden"
     if id_ == "get_metrics":
         return None if actor.scope == "installation" else (403, "forbidden")
+    if id_ == "list_workspaces":
+        is_let_in = actor.scope == "workspace" or (actor.scope == "installation" and "installation:admin" in actor.permissions)
+        return None if is_let_in else (403, "forbidden")
     if id_ == "get_me" and actor.scope == "installation":
         return None
     if target.name == "foreign" and actor.scope != "installation":
