@@ -38,6 +38,7 @@ from api.endpoints import (
     usage,
     webhooks,
 )
+from api.endpoints import workspaces as installed
 from api.endpoints.context import Context
 from api.endpoints.people import members, providers, sessions, users
 from api.middleware import Requests
@@ -45,7 +46,7 @@ from api.serving.definitions import Definitions
 from api.serving.metrics import Metrics
 from api.serving.opened import OpenSlices
 from api.serving.results import Results
-from engine.catalog import versions
+from engine.catalog import versions, workspaces
 from engine.catalog.tables import ENDED, TenantRow
 from engine.settings import Settings
 from slices.installation import Installation, open_installation
@@ -54,7 +55,7 @@ _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = (
     *(m.router for m in (dashboards, query, slices, me, sessions, members, users, providers, plans, tenants, routes, refreshes)),
-    *(m.router for m in (keys, signing_keys, embed, usage, webhooks, audit, health)),
+    *(m.router for m in (keys, signing_keys, embed, usage, webhooks, audit, health, installed)),
     *(branding.own, branding.public, branding.router),
 )
 
@@ -150,7 +151,8 @@ def _pages(app: FastAPI) -> None:
         installation: Installation = request.app.state.context.installation
         with installation.catalog.read() as session:
             row = session.get(TenantRow, tenant)
-        origins = row.allowed_origins if row is not None and row.state not in ENDED else []
+            is_there = row is not None and row.state not in ENDED and workspaces.is_open(session, row.workspace_id)
+        origins = row.allowed_origins if row is not None and is_there else []
         policy = _POLICY.replace("'none'; base-uri", f"{' '.join(origins)}; base-uri") if origins else _POLICY
         return FileResponse(_WEB / "index.html", headers=headers | {"Content-Security-Policy": policy})
 

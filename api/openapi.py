@@ -22,6 +22,7 @@ _TAGS = {
     "data": "The caller's own data",
     "me": "Who asks",
     "people": "Logging in, members, invitations, users, identity providers",
+    "workspaces": "Workspaces of the installation, their sources",
     "tenants": "Tenants of a workspace",
     "routes": "The routing of a workspace, as it was last reviewed",
     "refreshes": "Refreshes of a workspace",

@@ -17,7 +17,8 @@ from engine.treatments import ColumnPlans, Said, Treatments, ends_of, same_mask
 from engine.types import canonical_type, comparable
 from engine.used import plan_of, used_edges
 from engine.workspace import TableConfig, Workspace
-from engine.workspace.positions import Document, Path_
+from engine.workspace.extending import Layered
+from engine.workspace.positions import Path_
 from engine.workspace.syntax import Relationship, split_column, split_name
 
 Weigh = Callable[[list[Edge], list[Edge]], list[Edge]]
@@ -337,5 +338,5 @@ def located(workspace: Workspace, problems: Iterable[tuple[Path_, str]]) -> list
     """The problems with their places in the workspace file (line 1 where there is no file)."""
     if not workspace.path.is_file():
         return [Problem(workspace.path.name, 1, 1, ".".join(map(str, path)), text) for path, text in problems]
-    document = Document(workspace.path, workspace.path.name)
+    document = Layered(workspace.path, workspace.path.name)
     return [document.problem(path, text) for path, text in problems]

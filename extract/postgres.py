@@ -29,6 +29,7 @@ from engine.workspace import SourceConfig
 from engine.workspace.read import resolve_secrets
 from extract.pgerrors import translated
 from extract.pgtext import TextReader, duckdb_name
+from extract.reachable import checked_url
 from extract.source import Batches, ReadRequest, SourceSnapshot, register, wanted
 
 _SESSION = (
@@ -75,6 +76,8 @@ class PostgresSource:
 
     def _connect(self) -> psycopg.Connection[Any]:
         url = resolve_secrets(self._config.url, self._folder)
+        if self._config.public_only:
+            url = checked_url("postgres", url, self._settings.network_allow)
         options = {"connect_timeout": self._settings.connect_timeout, "client_encoding": "utf8", "application_name": "slicehouse"}
         with translated(self.name):
             connection = psycopg.connect(url, autocommit=True, keepalives_idle=30, keepalives_interval=10, keepalives_count=3, **options)  # type: ignore[arg-type]

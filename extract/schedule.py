@@ -55,6 +55,11 @@ class Schedule:
         """Adds or replaces a job. Raises ConfigurationError for a bad schedule."""
         self._scheduler.add_job(job, trigger(schedule, timezone), id=name, replace_existing=True)
 
+    def remove(self, name: str) -> None:
+        """Takes a job away; one that is not there is none."""
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
+
     def start(self) -> None:
         """Begins to fire."""
         self._scheduler.start()

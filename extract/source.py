@@ -20,6 +20,7 @@ from engine.errors import ConfigurationError
 from engine.schema import Table, TableName, View
 from engine.settings import Settings
 from engine.workspace import SourceConfig
+from extract.reachable import KINDS as PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,12 @@ def open_source(name: str, config: SourceConfig, folder: Path, settings: Setting
     if config.kind not in _KINDS:
         known = ", ".join(sorted(set(_KINDS) | set(_MODULES)))
         raise ConfigurationError(f"sources.{name}.kind: {config.kind} is unknown; this version reads: {known}.", code="source_kind")
+    if config.public_only and config.kind not in PUBLIC:
+        raise ConfigurationError(
+            f"sources.{name}: a source of the kind {config.kind} cannot be held to the public network.",
+            hint="Leave public_only out, or read another kind.",
+            code="source_kind",
+        )
     return _KINDS[config.kind](name, config, folder, settings)
 
 

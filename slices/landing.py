@@ -25,6 +25,7 @@ from extract.snapshot import Landing, Snapshot, land, read_snapshot
 from extract.source import ReadRequest, SourceSnapshot, open_source
 from slices.installation import Installation
 from slices.rule.judge import LandedFiles
+from slices.vault import lend
 
 Show = Callable[[str, int, int | None], None]
 FRESH = timedelta(hours=1)
@@ -39,9 +40,10 @@ class OpenSources:
         self.snapshots: dict[str, SourceSnapshot] = {}
 
     def __enter__(self) -> OpenSources:
+        lend(self._installation, self._workspace)
         try:
             for name, config in self._workspace.sources.items():
-                source = open_source(name, config, self._workspace.path.parent, self._installation.settings)
+                source = open_source(name, config, self._workspace.folder_of(name), self._installation.settings)
                 self.snapshots[name] = self._stack.enter_context(source.snapshot())
         except BaseException:
             self._stack.close()

@@ -7,6 +7,7 @@ home/
   usage/….jsonl               usage that is not counted yet, a file a process and second
   postgres/ …                 the demo's server, where it runs
   workspaces/ws_…/
+    definition/slicehouse.yaml  the file of a workspace that was made by program, its routes.lock beside it
     refresh.lock              one refresh at a time
     snapshots/sn_…/           landed Parquet and snapshot.json
     held/rn_…/                hashes of the row keys that each version of that run holds
@@ -56,12 +57,23 @@ class Home:
             raise StorageError("That is no workspace id.", code="layout")
         return WorkspaceFolder(self.path / "workspaces" / workspace)
 
+    def managed(self, file: Path) -> str | None:
+        """The ws_… id of the workspace whose definition that file is, where it is one of this home."""
+        folder = file.parent.parent
+        is_ours = folder.parent == self.path / "workspaces" and is_id(folder.name, "ws")
+        return folder.name if is_ours and file == WorkspaceFolder(folder).definition else None
+
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceFolder:
     """Everything of one workspace."""
 
     path: Path
+
+    @property
+    def definition(self) -> Path:
+        """The workspace file of a workspace that was made by program."""
+        return self.path / "definition" / "slicehouse.yaml"
 
     @property
     def lock(self) -> Path:

@@ -81,6 +81,7 @@ def refresh(
     SourceError where the work failed; nothing is published then, and the run says why.
     """
     row = routings.workspace_row(installation, workspace)
+    routings.require_open(row)
     with exclusive(installation.home.workspace(row.id).lock):
         _bury_dead_runs(installation, row.id)
         sweep(installation, row.id)

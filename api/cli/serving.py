@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from api.cli.common import HomeFolder, WorkspaceFiles, open_place, place, say, workspaces
+from api.cli.common import HomeFolder, Place, WorkspaceFiles, open_place, place, say, workspaces
 
 
 def serve(
@@ -18,11 +19,16 @@ def serve(
     workspace: WorkspaceFiles = None,
     home: HomeFolder = None,
 ) -> int:
-    """Serves the API and the pages, and runs refreshes by schedule and by request."""
+    """Serves the API and the pages, and runs refreshes by schedule and by request.
+
+    With --home, or SLICEHOUSE_HOME, it needs no workspace file: it serves what was made over HTTP or applied.
+    """
     from api.serve import supervise
     from slices.reviewing.routings import workspace_row
 
     where = place(workspace, home)
+    if workspace is None and not where.files[0].exists() and (home is not None or "SLICEHOUSE_HOME" in os.environ):
+        where = Place((), where.home)
     installation = open_place(where)
     for item in workspaces(where):
         workspace_row(installation, item)

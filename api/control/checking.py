@@ -15,7 +15,7 @@ from api.serving import problems as serving
 from engine import duck
 from engine.dashboards import Dashboard, Panel, ParameterError, bind, read_dashboards
 from engine.dashboards.models import GIVEN
-from engine.dashboards.read import dashboard_files
+from engine.dashboards.read import dashboard_files, shown_path
 from engine.errors import Problem, WorkspaceFileError
 from engine.lock import load, routing_of
 from engine.routing import Routing
@@ -59,7 +59,7 @@ def dashboard_problems(workspace: Workspace, routing: Routing | None) -> tuple[i
         slice_ = _empty_slice(stack.enter_context(duck.blank()), routing)
         for path in files:
             try:
-                document = Document(path, str(path.relative_to(workspace.path.parent)))
+                document = Document(path, shown_path(path, workspace))
                 dashboard = document.validate(Dashboard)
             except WorkspaceFileError:
                 continue

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from fastapi import Request
 
 from api.control.access.principal import Principal, tenant_of, workspace_of
 from api.control.tenants.changing import Wanted
+from api.control.workspaces.shown import data_of
 from api.endpoints.context import Context, context_of, permitted
 from api.middleware import SLASH
 from api.serving.problems import Problem
 from engine.catalog.audit import Actor
 from engine.catalog.tables import TenantRow, WorkspaceRow
+from engine.workspace import Workspace
 from slices.installation import Installation
 
 
@@ -63,6 +66,13 @@ def within(request: Request, ws: str, *, again: bool = False) -> Entered:
     context, principal = context_of(request), permitted(request, again=again)
     row = workspace_of(context.installation, principal, ws.replace(SLASH, "/"))
     return Entered(context, principal, row, actor_of(request, principal))
+
+
+def definition_of(found: Entered) -> Workspace:
+    """What the workspace's file says now. Raises Problem: `conflict` where it has no source yet, `workspace_unreadable`."""
+    if found.workspace.is_managed and not data_of(found.installation, found.workspace).get("sources"):
+        raise Problem("conflict", "The workspace has no source yet: PUT …/sources/{name}.")
+    return found.context.definitions.workspace(Path(found.workspace.path))
 
 
 def entered_tenant(request: Request, ws: str, t: str) -> EnteredTenant:

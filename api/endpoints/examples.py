@@ -289,6 +289,37 @@ _DELIVERY = {
     "created_at": "2026-11-24T10:57:09.000000Z",
 }
 _WAITING = _DELIVERY | {"status": "waiting", "attempts": 0, "next_attempt_at": _AS_OF, "last_attempt_at": None, "last_status": None}
+_SOURCE = {
+    "id": "app",
+    "name": "app",
+    "kind": "postgres",
+    "url": "postgresql://reader@db.acme.example:5432/acme",
+    "schemas": ["public"],
+    "exclude": [],
+    "schedule": "*/15 * * * *",
+    "incremental": {},
+}
+_SUMMARY = {
+    "id": _WORKSPACE,
+    "slug": "acme",
+    "name": "Acme Analytics",
+    "timezone": "UTC",
+    "managed_by": "program",
+    "state": "active",
+    "created_at": "2026-11-01T08:00:00.000000Z",
+    "archived_at": None,
+}
+_DEFINITION = {"workspace": "acme", "name": "Acme Analytics", "tenants": {"table": "organizations", "name": "name"}}
+_WHOLE = _SUMMARY | {"definition": _DEFINITION | {"sources": [_SOURCE]}}
+_ACCEPTED = {
+    "workspace": _WORKSPACE,
+    "routing": 3,
+    "digest": "sha256:6c1d…",
+    "accepted": True,
+    "tables": 11,
+    "open": [{"table": "deals", "review": _ROUTE["review"]}],
+    "changes": ["orders: new column discount"],
+}
 
 
 def _list(*items: Any) -> dict[str, Any]:
@@ -369,6 +400,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "patch_tenant": {_JSON: _TENANT | {"state": "suspended", "reason": "unpaid since October"}},
     "delete_tenant": {},
     "post_tenants_batch": {"application/x-ndjson": '{"line": 1, "status": 201, "id": "' + str(_TENANT["id"]) + '", "key": "42"}\n'},
+    "create_workspace": {_JSON: _WHOLE | {"definition": _DEFINITION | {"sources": []}}},
+    "list_workspaces": {_JSON: _list(_SUMMARY)},
+    "get_workspace": {_JSON: _WHOLE},
+    "patch_workspace": {_JSON: _WHOLE},
+    "delete_workspace": {},
+    "list_sources": {_JSON: _list(_SOURCE)},
+    "get_source": {_JSON: _SOURCE},
+    "put_source": {_JSON: _SOURCE},
+    "delete_source": {},
+    "accept_routes": {_JSON: _ACCEPTED},
     "create_key": {_JSON: _KEY | {"key": "shk_01m86k7fh2r9s4t6v8w0x1y3z5_…", "last_used_at": None}},
     "list_keys": {_JSON: _list(_KEY)},
     "get_key": {_JSON: _KEY},
@@ -452,6 +493,10 @@ BODIES: dict[str, Any] = {
         "ttl": 900,
     },
     "exchange_session": {"session": "ses_…"},
+    "create_workspace": _DEFINITION,
+    "patch_workspace": {"timezone": "Europe/Vienna"},
+    "put_source": {"url": "postgresql://reader:…@db.acme.example:5432/acme", "schemas": ["public"], "schedule": "*/15 * * * *"},
+    "accept_routes": {"tables": ["orders"]},
     "create_key": {"scope": "tenant:key:42", "permissions": ["query:panel", "dashboard:view"], "label": "website"},
     "patch_key": {"allowed_ips": ["192.0.2.0/24"]},
     "rotate_key": {"overlap_seconds": 3600},
@@ -469,6 +514,8 @@ LOCATIONS = {
     "replay_delivery": f"{_AT_WEBHOOK}/deliveries/{_DELIVERY['id']}",
     "put_workspace_tier": f"/v1/workspaces/{_WORKSPACE}/tiers/pro",
     "create_signing_key": f"/v1/workspaces/{_WORKSPACE}/signing-keys/{_SIGNING_KEY['id']}",
+    "create_workspace": f"/v1/workspaces/{_WORKSPACE}",
+    "put_source": f"/v1/workspaces/{_WORKSPACE}/sources/app",
     "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",
     "rotate_key": f"/v1/workspaces/{_WORKSPACE}/keys/ky_01m86k7g0a2c4f6h8k0n2q4s6v",
     "put_tenant": f"/v1/workspaces/{_WORKSPACE}/tenants/{_TENANT['id']}",
@@ -483,6 +530,7 @@ PARAMETERS: dict[str, Any] = {
     "tier": "pro",
     "key": _KEY["id"],
     "slug": "sales",
+    "source": "app",
     "panel": "orders",
     "version": _VERSION,
     "name": "acme-20261124T105705Z",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
 from api.control.reviews import drawing, shown
+from api.control.tenants.inputs import Input
+from api.control.workspaces import accepting
 from api.endpoints.context import enter, permission
-from api.endpoints.entering import entered
-from api.endpoints.shapes import RoutesShape
+from api.endpoints.entering import definition_of, entered
+from api.endpoints.shapes import AcceptedShape, RoutesShape
 from api.serving.problems import Problem
 
 router = APIRouter(prefix="/v1/workspaces/{ws}", tags=["routes"], dependencies=[Depends(enter)])
@@ -32,3 +35,26 @@ def get_routes_drawing(request: Request, ws: str, format: Literal["svg", "mmd"] 
     if text is None:
         raise Problem("not_found", "No routing has been reviewed or accepted yet.")
     return Response(text, media_type=_MEDIA[format], headers=_HEADERS)
+
+
+class AcceptRequest(Input):
+    """Which tables; all where none is named."""
+
+    tables: Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=10_000)] = Field(
+        default_factory=list, description="only these take their new route and columns; the others keep what was accepted before"
+    )
+
+
+@router.post("/routes/accept", **permission("routes:accept", AcceptedShape))
+def accept_routes(
+    request: Request,
+    ws: str,
+    body: AcceptRequest | None = None,
+    preview: Annotated[bool, Query(description="look at the sources and keep what was seen for GET …/routes; accept nothing")] = False,
+) -> dict[str, Any]:
+    """Looks at the sources, judges every row, and makes the routing count that refreshes run by. It takes as long as the sources take."""
+    found = entered(request, ws)
+    definition = definition_of(found)
+    return accepting.accept_routes(
+        found.installation, found.actor, found.workspace, definition, (body or AcceptRequest()).tables, preview=preview
+    )

@@ -531,6 +531,57 @@ class RoutesShape(_Shape):
     tables: list[RouteShape]
 
 
+class OpenDecision(_Shape):
+    """A table that waits for a decision."""
+
+    table: str
+    review: str | None
+
+
+class AcceptedShape(_Shape):
+    """What was looked at, and, where it was accepted, the routing that refreshes run by from now on. `changes` are lines for people."""
+
+    workspace: str
+    routing: int | None
+    digest: str | None
+    accepted: bool
+    tables: int = Field(description="tables in slices")
+    open: list[OpenDecision]
+    changes: list[str]
+
+
+class SourceShape(_Shape):
+    """A source of a workspace. `url` has no password; null where a file says it in a way that is not shown."""
+
+    id: str
+    name: str
+    kind: str
+    url: str | None
+    schemas: list[str] | None
+    exclude: list[str]
+    schedule: str | None
+    incremental: dict[str, dict[str, str]]
+
+
+class WorkspaceSummary(_Shape):
+    """A workspace. `managed_by` says who decides: a file of the operator, or programs over HTTP."""
+
+    id: str
+    slug: str
+    name: str
+    timezone: str
+    managed_by: Literal["file", "program"]
+    state: Literal["active", "archived"]
+    created_at: datetime
+    archived_at: datetime | None
+
+
+class WorkspaceShape(WorkspaceSummary):
+    """A workspace with its definition, the fields of the workspace file; null without workspace:write."""
+
+    definition: dict[str, Any] | None
+
+
 class ListOf(_Shape, Generic[T]):
     """A page of a list; the next one is asked with `cursor`."""
 

@@ -1,6 +1,7 @@
 """Workspace files and dashboards, read again only where they changed on disk; a bounded number is kept.
 
-A file is known by its path, times of change (to the nanosecond), size and inode. They are looked at for every request.
+A file is known by its path, times of change (to the nanosecond), size and inode. They are looked at for every request, as are those of the
+files that it extends.
 """
 
 from __future__ import annotations
@@ -33,13 +34,12 @@ class Definitions:
 
     def workspace(self, path: Path) -> Workspace:
         """The workspace file."""
-        stamp = _stamp([path])
         with self._lock:
             found = self._workspaces.get(path)
-        if found is not None and found[0] == stamp:
+        if found is not None and found[0] == stamp_of(found[1].files):
             return found[1]
         try:
-            read = read_workspace(path)
+            stamp, read = read_stamped(path)
         except (SlicehouseError, OSError):
             raise Problem("workspace_unreadable", retry_after=30) from None
         self._keep(self._workspaces, path, (stamp, read))
@@ -48,7 +48,7 @@ class Definitions:
     def dashboards(self, path: Path) -> Mapping[str, Dashboard]:
         """The dashboards that the workspace file names, by slug."""
         workspace = self.workspace(path)
-        stamp = _stamp([path, *dashboard_files(workspace)])
+        stamp = stamp_of([*workspace.files, *dashboard_files(workspace)])
         with self._lock:
             found = self._dashboards.get(path)
         if found is not None and found[0] == stamp:
@@ -68,7 +68,18 @@ class Definitions:
                 kept.popitem(last=False)
 
 
-def _stamp(paths: Sequence[Path]) -> Stamp:
+def read_stamped(path: Path) -> tuple[Stamp, Workspace]:
+    """The workspace, and the stamp of its files as it was before they were read. Raises what `read_workspace` raises."""
+    files: tuple[Path, ...] = (Path(os.path.abspath(path)),)
+    for _ in range(3):  # which files it extends is known once it is read, and may change meanwhile
+        stamp, read = stamp_of(files), read_workspace(path)
+        if read.files == files:
+            return stamp, read
+        files = read.files
+    return (), read
+
+
+def stamp_of(paths: Sequence[Path]) -> Stamp:
     """Taken before the files are read: a change in between is seen the next time."""
     return tuple(_one(p) for p in paths)
 

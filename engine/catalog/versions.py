@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.catalog.lineage import lineage
 from engine.catalog.outbox import Outbox
-from engine.catalog.tables import ENDED, DomainRow, OriginRow, PublicationRow, TenantRow, VersionRow
+from engine.catalog.tables import ENDED, DomainRow, OriginRow, PublicationRow, TenantRow, VersionRow, WorkspaceRow
 from engine.ids import is_id, new_id
 
 LIVE = ("current", "kept")
@@ -112,6 +112,7 @@ def taken_domain(session: Session, tenant: TenantRow, domains: Iterable[str]) ->
 def is_allowed_origin(session: Session, origin: str) -> bool:
     """Whether any tenant that has not left allows pages of that origin."""
     query = select(OriginRow.tenant_id).join(TenantRow, OriginRow.tenant_id == TenantRow.id)
+    query = query.join(WorkspaceRow, TenantRow.workspace_id == WorkspaceRow.id).where(WorkspaceRow.archived_at.is_(None))
     return session.scalar(query.where(OriginRow.origin == origin, TenantRow.state.not_in(ENDED)).limit(1)) is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from engine.dashboards.models import Dashboard
@@ -18,11 +19,11 @@ def read_dashboards(workspace: Workspace) -> list[Dashboard]:
     for path in dashboard_files(workspace):
         document: Document | None = None
         try:
-            document = Document(path, _shown(path, workspace))
+            document = Document(path, shown_path(path, workspace))
             dashboard = document.validate(Dashboard)
             if dashboard.slug in taken:
                 problems.append(document.problem(("slug",), f"{dashboard.slug} is the slug of {taken[dashboard.slug]} too"))
-            taken[dashboard.slug] = _shown(path, workspace)
+            taken[dashboard.slug] = shown_path(path, workspace)
             found.append(dashboard)
         except WorkspaceFileError as error:
             problems += error.problems
@@ -32,9 +33,17 @@ def read_dashboards(workspace: Workspace) -> list[Dashboard]:
 
 
 def dashboard_files(workspace: Workspace) -> list[Path]:
-    """The files that `dashboards:` names, relative to the workspace file, sorted."""
-    return sorted(workspace.path.parent.glob(workspace.dashboards))
+    """The files that `dashboards:` names, from the folder of the file that says so, sorted.
+
+    Where none says it, the usual folder is looked for beside the workspace file, then beside those that it extends.
+    """
+    for folder in workspace.origin.dashboards or (workspace.path.parent,):
+        found = sorted(folder.glob(workspace.dashboards))
+        if found:
+            return found
+    return []
 
 
-def _shown(path: Path, workspace: Workspace) -> str:
-    return str(path.relative_to(workspace.path.parent))
+def shown_path(path: Path, workspace: Workspace) -> str:
+    """A file as it is named from the folder of the workspace file."""
+    return os.path.relpath(path, workspace.path.parent)

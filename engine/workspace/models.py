@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -10,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.workspace.syntax import Relationship, parse_relationship, parse_share
+from engine.workspace.tiers import TierConfig, TierSlug
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -35,6 +37,10 @@ class SourceConfig(_Model):
     exclude: list[str] = []
     schedule: str | None = None
     incremental: dict[str, dict[str, str]] = {}
+    public_only: bool = Field(
+        default=False,
+        description="its host is on the public network, or one that network.allow names; so is that of a source made by program",
+    )
 
     @field_validator("schedule")
     @classmethod
@@ -171,8 +177,18 @@ class PolicyConfig(_Model):
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a workspace was read from. `files`: its own file, those that it extends, its list of sources. `dashboards`: the folders that
+    `dashboards:` is looked for in, the first that has some counts. `sources`: the folder of a source's file, where it is not the own one."""
+
+    files: tuple[Path, ...] = ()
+    dashboards: tuple[Path, ...] = ()
+    sources: dict[str, Path] = field(default_factory=dict)
+
+
 class Workspace(_Model):
-    """One workspace file. `path` is where it was read from, and is no part of it."""
+    """One workspace file. `path` is where it was read from, `origin` what else was read; they are no part of it."""
 
     version: Literal[1]
     workspace: Slug
@@ -192,7 +208,17 @@ class Workspace(_Model):
     policies: list[PolicyConfig] = []
     storage_version: str = Field(default="v1.4.0", pattern=r"^v\d+\.\d+\.\d+$")
     dashboards: str = "dashboards/*.yaml"
+    tiers: dict[TierSlug, TierConfig] = Field(default={}, description="plans of its tenants: slicehouse apply brings them into the catalog")
+    extends: str | None = Field(
+        default=None,
+        description="a workspace file that this one lies over: mappings deeply, lists replaced, null removes; its paths are from its own folder",
+    )
+    sources_from: str | None = Field(
+        default=None,
+        description="a CSV file with a source a line: name, kind, url_env; schemas, exclude, schedule where there are such columns",
+    )
     path: Path = Field(default=Path("slicehouse.yaml"), exclude=True)
+    origin: Origin = Field(default=Origin(), exclude=True)
 
     @field_validator("timezone")
     @classmethod
@@ -200,6 +226,24 @@ class Workspace(_Model):
         if value not in available_timezones():
             raise ValueError(f"{value!r} is no IANA time zone, such as Europe/Berlin")
         return value
+
+    @field_validator("tiers")
+    @classmethod
+    def _one_default(cls, value: dict[str, TierConfig]) -> dict[str, TierConfig]:
+        defaults = [slug for slug, tier in value.items() if tier.default]
+        if len(defaults) > 1:
+            raise ValueError(f"one tier at most is the default, not {' and '.join(defaults)}")
+        return value
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the workspace was read from, its own first."""
+        return self.origin.files or (self.path,)
+
+    def folder_of(self, source: str) -> Path:
+        """Where a source's relative path is from: the folder of the file that says it. Secrets lie beside the workspace file itself."""
+        is_secret = source in self.sources and "${" in self.sources[source].url
+        return self.path.parent if is_secret else self.origin.sources.get(source, self.path.parent)
 
     @property
     def title(self) -> str:

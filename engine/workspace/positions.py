@@ -108,7 +108,11 @@ def _fields_at(model: type[BaseModel], path: Path_) -> list[str]:
         else:
             current = _model_in(current)
     current = _model_in(current)
-    return [f for f in current.model_fields if f != "path"] if isinstance(current, type) and issubclass(current, BaseModel) else []
+    return (
+        [f for f in current.model_fields if f not in ("path", "origin")]
+        if isinstance(current, type) and issubclass(current, BaseModel)
+        else []
+    )
 
 
 def _model_in(annotation: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine import lock as locks
+from engine.catalog.audit import Actor
 from engine.catalog.tables import RoutingRow, WorkspaceRow
 from engine.differences import differences as changes
 from engine.drift import drift
@@ -84,6 +85,7 @@ def review(installation: Installation, workspace: Workspace, progress: Progress 
     told: Progress = progress or Silent()
     stages = Stages(told)
     row = routings.workspace_row(installation, workspace)
+    routings.require_open(row)
     with exclusive(installation.home.workspace(row.id).lock):
         before = accepted_routing(installation, workspace, row)
         told.stage("look")
@@ -130,12 +132,14 @@ def _taken(routing: Routing) -> Routing:
     return replace(routing, routes=routes)
 
 
-def accept_review(installation: Installation, workspace: Workspace, found: Review, by: str) -> RoutingRow:
+def accept_review(installation: Installation, workspace: Workspace, found: Review, by: str, actor: Actor | None = None) -> RoutingRow:
     """Makes the reviewed routing count."""
-    return routings.accept(installation, workspace, found.workspace, found.routing, found.verdicts, by)
+    return routings.accept(installation, workspace, found.workspace, found.routing, found.verdicts, by, actor=actor)
 
 
-def accept_tables(installation: Installation, workspace: Workspace, found: Review, tables: Sequence[str], by: str) -> RoutingRow:
+def accept_tables(
+    installation: Installation, workspace: Workspace, found: Review, tables: Sequence[str], by: str, actor: Actor | None = None
+) -> RoutingRow:
     """Makes the reviewed routes and columns of these tables count; the others keep what was accepted before, their shares too.
 
     Raises ConfigurationError where a name is no table's, ReviewRequired where nothing was accepted before, where the lock file and the
@@ -150,7 +154,7 @@ def accept_tables(installation: Installation, workspace: Workspace, found: Revie
     row, lock = accepted
     routing = with_tables(locks.routing_of(lock), found.routing, named)
     verdicts = {t: v for t, v in found.verdicts.items() if t in named}
-    return routings.accept(installation, workspace, found.workspace, routing, verdicts, by, kept=(row, lock))
+    return routings.accept(installation, workspace, found.workspace, routing, verdicts, by, kept=(row, lock), actor=actor)
 
 
 def find_table(found: Review, name: str) -> Route:

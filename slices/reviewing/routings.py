@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from engine import lock as locks
-from engine.catalog import workspaces
+from engine.catalog import audit, workspaces
+from engine.catalog.audit import Actor, Entry
 from engine.catalog.tables import RoutingRow, WorkspaceRow
 from engine.clock import rfc3339
 from engine.errors import ConfigurationError, ReviewRequired
@@ -22,6 +25,16 @@ def workspace_row(installation: Installation, workspace: Workspace) -> Workspace
     """The catalog's row of the workspace, made where new."""
     with installation.catalog.write() as session:
         return workspaces.ensure_workspace(session, workspace, installation.clock())
+
+
+def require_open(row: WorkspaceRow) -> None:
+    """Raises ConfigurationError for an archived workspace: nothing is read of its sources any more."""
+    if row.archived_at is not None:
+        raise ConfigurationError(
+            f"The workspace {row.slug} is archived.",
+            hint='PATCH /v1/workspaces/{ws} with {"state": "active"} takes it back.',
+            code="archived",
+        )
 
 
 def accepted(installation: Installation, workspace: Workspace, row: WorkspaceRow) -> tuple[RoutingRow, Lock] | None:
@@ -68,10 +81,12 @@ def accept(
     verdicts: Mapping[TableName, Verdicts],
     by: str,
     kept: tuple[RoutingRow, Lock] | None = None,
+    actor: Actor | None = None,
 ) -> RoutingRow:
     """Makes a routing count: in the catalog, and as the lock beside the workspace file where there is one.
 
     `kept` is the accepted routing before, whose quarantined shares and counts of everybody's rows stay for tables without a verdict here.
+    `actor` is written down for it in the audit.
     """
     shares = {t: round(100 * v.quarantined / v.rows + 0.49999) if v.rows else 0 for t, v in verdicts.items()}
     everybody: dict[str, Any] = {str(t): v.shared for t, v in verdicts.items() if routing.routes[t].unassigned}
@@ -80,7 +95,7 @@ def accept(
         judged = {str(t) for t in verdicts}
         everybody = {t: n for t, n in kept[0].everybody.items() if t not in judged} | everybody
     lock = locks.make_lock(workspace.workspace, routing, by=by, at=rfc3339(installation.clock()), shares=shares)
-    saved = save(installation, row, lock, everybody=everybody, by=by)
+    saved = save(installation, row, lock, everybody=everybody, by=by, actor=actor)
     if workspace.path.is_file():
         part = workspace.lock_path.with_suffix(".part")
         part.write_text(locks.dump(lock), encoding="utf-8")
@@ -88,15 +103,23 @@ def accept(
     return saved
 
 
-def save(installation: Installation, row: WorkspaceRow, lock: Lock, *, everybody: dict[str, Any], by: str) -> RoutingRow:
+def save(
+    installation: Installation, row: WorkspaceRow, lock: Lock, *, everybody: dict[str, Any], by: str, actor: Actor | None = None
+) -> RoutingRow:
     """Adds a lock to the catalog as the routing that counts."""
     with installation.catalog.write() as session:
-        return workspaces.accept_routing(
-            session,
-            row.id,
-            lock=locks.dump(lock),
-            digest=locks.digest(locks.routing_of(lock)),
-            everybody=everybody,
-            by=by,
-            at=installation.clock(),
-        )
+        return save_in(session, installation, row.id, lock, everybody=everybody, by=by, actor=actor)
+
+
+def save_in(
+    session: Session, installation: Installation, workspace_id: str, lock: Lock, *, everybody: dict[str, Any], by: str, actor: Actor | None
+) -> RoutingRow:
+    """The same within a transaction; with an actor it is in the audit."""
+    now, digest = installation.clock(), locks.digest(locks.routing_of(lock))
+    before = workspaces.accepted_routing(session, workspace_id)
+    saved = workspaces.accept_routing(session, workspace_id, lock=locks.dump(lock), digest=digest, everybody=everybody, by=by, at=now)
+    if actor is not None:
+        was = {"number": before.number, "digest": before.digest} if before is not None else None
+        entry = Entry("routes.accept", saved.id, workspace_id, before=was, after={"number": saved.number, "digest": digest})
+        audit.append(session, installation.derived_key("audit"), actor, entry, now)
+    return saved

@@ -40,6 +40,13 @@ LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="
 WHOLE_WORKSPACE = {
     "get_routes",
     "get_routes_drawing",
+    "accept_routes",
+    "get_workspace",
+    "patch_workspace",
+    "list_sources",
+    "get_source",
+    "put_source",
+    "delete_source",
     "start_refresh",
     "list_refreshes",
     "get_refresh",
@@ -322,13 +329,14 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "tier": "pro",
         "user": stage.member(target) if id_ in OF_A_MEMBER else "x",
         "slot": "light",
+        "source": "app",
     }
     if id_ == "put_tenant":
         known["t"] = f"key:{target.key}"
     headers = stage.session(actor.headers) if actor.kind == "user" and id_ in OF_PEOPLE_THEMSELVES else dict(actor.headers)
     if "{ws}" not in path and path.startswith("/v1/"):
         headers |= {"X-Workspace-ID": target.workspace} | ({"X-Tenant-ID": target.tenant} if "data" in operation["tags"] else {})
-    if id_ in ("put_tenant", "delete_tenant"):
+    if id_ in ("put_tenant", "delete_tenant", "delete_workspace"):
         headers |= {"If-None-Match": "*"} if id_ == "put_tenant" else {"If-Match": '"nothing"'}
     bodies: dict[str, Any] = {
         "post_query": {"sql": "select * from orders"},
@@ -339,6 +347,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "create_embed_session": {"tenant": target.tenant, "sub": "x"},
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
+        "create_workspace": {"workspace": "matrix", "tenants": {"table": "orgs"}},
         "put_workspace_tier": {"name": "Pro", "features": ALL_ON},
         "open_invitation": {"invitation": "x"},
         "accept_invitation": {"invitation": "x", "password": "correct horse battery staple"},
@@ -351,7 +360,9 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "create_identity_provider": {"label": "L", "issuer": "https://93.184.216.34", "client_id": "c", "tenant": target.tenant},
     }
     at = address(path, **known)
-    at += {"put_tenant_subscription": "?preview=true", "list_login_providers": "?workspace=x"}.get(id_, "")
+    at += {"put_tenant_subscription": "?preview=true", "accept_routes": "?preview=true", "list_login_providers": "?workspace=x"}.get(
+        id_, ""
+    )
     if id_ == "post_tenants_batch":
         content = json.dumps({"key": target.key}).encode()
         return stage.world.client.post(at, content=content, headers=headers)
@@ -385,6 +396,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
         return PEOPLE.get(id_) if actor.kind == "user" else (403, "forbidden")
     if id_ == "get_metrics":
         return None if actor.scope == "installation" else (403, "forbidden")
+    if id_ == "list_workspaces":
+        is_let_in = actor.scope == "workspace" or (actor.scope == "installation" and "installation:admin" in actor.permissions)
+        return None if is_let_in else (403, "forbidden")
     if id_ == "get_me" and actor.scope == "installation":
         return None
     if target.name == "foreign" and actor.scope != "installation":

@@ -19,6 +19,7 @@ from api.serving.problems import FieldError, Problem
 from engine.catalog import audit
 from engine.catalog.audit import Actor, Entry
 from engine.catalog.tables import EmbedSessionRow
+from engine.catalog.workspaces import is_open
 from engine.clock import rfc3339
 from engine.sealing import seal, unseal
 from slices.installation import Installation
@@ -101,7 +102,7 @@ def exchange(installation: Installation, text: str) -> tuple[str, str]:
     key = sha256(text.encode()).digest()
     with installation.catalog.write() as session:
         row = session.get(EmbedSessionRow, key)
-        if row is None or installation.clock() >= row.expires_at:
+        if row is None or installation.clock() >= row.expires_at or not is_open(session, row.workspace_id):
             raise Problem("credential_invalid", "The session is unknown, was used, or is older than a minute.")
         session.delete(row)
         token = unseal(installation.derived_key("embed-sessions"), row.token, key.hex())

@@ -90,7 +90,8 @@ def authenticate(
         raise Problem("credential_missing", "Send Authorization: Bearer <key>.")
     with installation.catalog.read() as session:
         found = find_key(session, text)
-    if found is None:
+        is_open = found is not None and workspaces.is_open(session, found[1].workspace_id)
+    if found is None or not is_open:
         raise Problem("credential_invalid")
     key, row = found
     if not is_alive(key, installation.clock()) or not _address_allowed(key.allowed_ips, address):
@@ -115,8 +116,11 @@ def _address_allowed(allowed: list[str], address: str | None) -> bool:
         return False
 
 
-def workspace_of(installation: Installation, principal: Principal, named: str | None) -> WorkspaceRow:
-    """The workspace of this request. Another one than the scope's is as if it were not there; for a tenant scope it is a mismatch."""
+def workspace_of(installation: Installation, principal: Principal, named: str | None, *, archived: bool = False) -> WorkspaceRow:
+    """The workspace of this request. Another one than the scope's is as if it were not there; for a tenant scope it is a mismatch.
+
+    `archived`: one that is archived is found by those who run the installation.
+    """
     with installation.catalog.read() as session:
         if principal.workspace_id is not None:
             row = workspaces.find_workspace(session, principal.workspace_id)
@@ -126,7 +130,7 @@ def workspace_of(installation: Installation, principal: Principal, named: str | 
                 raise Problem("tenant_mismatch" if principal.scope == "tenant" else "not_found")
             return row
         if named is not None:
-            row = workspaces.find_workspace(session, named)
+            row = workspaces.find_workspace(session, named, archived=archived)
             if row is None:
                 raise Problem("not_found")
             return row

@@ -25,6 +25,7 @@ from api.serving.problems import Problem
 from engine.catalog import versions
 from engine.catalog.keys import ends_at, is_alive
 from engine.catalog.tables import KeyRow, PrincipalRow, SigningKeyRow
+from engine.catalog.workspaces import is_open
 from engine.ids import is_id
 from slices.installation import Installation
 
@@ -115,6 +116,8 @@ def authenticated(installation: Installation, text: str) -> tuple[Principal, dat
     with installation.catalog.read() as session:
         try:
             signer = _signer(session, installation, _kid(text))
+            if not is_open(session, signer.owner.workspace_id):
+                raise ValueError("workspace")
             claims = _claims(text, signer, installation.clock())
         except (jwt.PyJWTError, ValidationError, ValueError, RecursionError):
             raise Problem("credential_invalid") from None

@@ -17,7 +17,7 @@ from engine.clock import rfc3339
 from engine.ids import new_id
 from slices.installation import Installation
 
-_SAID = ("name", "is_default", "features", "quotas", "rates", "prices", "tags")
+SAID = ("name", "is_default", "features", "quotas", "rates", "prices", "tags")
 
 
 def newest(session: Session, workspace_id: str, slug: str, version: int | None = None) -> TierRow | None:
@@ -27,6 +27,12 @@ def newest(session: Session, workspace_id: str, slug: str, version: int | None =
     return session.scalar(query.order_by(TierRow.version.desc()).limit(1))
 
 
+def newest_of_all(session: Session, workspace_id: str) -> dict[str, TierRow]:
+    """The newest version of every tier by slug, retired ones too."""
+    rows = session.scalars(select(TierRow).where(TierRow.workspace_id == workspace_id).order_by(TierRow.slug, TierRow.version))
+    return {row.slug: row for row in rows}
+
+
 def put_tier(
     installation: Installation, actor: Actor, workspace_id: str, slug: str, fields: Mapping[str, Any], *, migrate: bool
 ) -> tuple[TierRow, bool]:
@@ -34,26 +40,33 @@ def put_tier(
 
     `migrate`: all who subscribe to an earlier version have this one from now on. Only one tier of a workspace is the default.
     """
-    now = installation.clock()
     with installation.catalog.write() as session:
-        before = newest(session, workspace_id, slug)
-        is_same = before is not None and before.retired_at is None and all(getattr(before, f) == fields[f] for f in _SAID)
-        if is_same and before is not None:
-            row = before
-        else:
-            row = TierRow(
-                id=new_id("ti"), workspace_id=workspace_id, slug=slug, version=before.version + 1 if before is not None else 1, created_at=now,
-                **{f: fields[f] for f in _SAID},
-            )  # fmt: skip
-            session.add(row)
-            session.flush()
-            entry = Entry("tiers.put", row.id, workspace_id, before=_facts(before) if before is not None else None, after=_facts(row))
-            audit.append(session, installation.derived_key("audit"), actor, entry, now)
-        if row.is_default:
-            _only_default(session, row)
-        if migrate:
-            _migrate(session, installation, actor, row)
-        return row, before is None
+        return put_tier_in(session, installation, actor, workspace_id, slug, fields, migrate=migrate)
+
+
+def put_tier_in(
+    session: Session, installation: Installation, actor: Actor, workspace_id: str, slug: str, fields: Mapping[str, Any], *, migrate: bool
+) -> tuple[TierRow, bool]:
+    """The same within a transaction."""
+    now = installation.clock()
+    before = newest(session, workspace_id, slug)
+    is_same = before is not None and before.retired_at is None and all(getattr(before, f) == fields[f] for f in SAID)
+    if is_same and before is not None:
+        row = before
+    else:
+        row = TierRow(
+            id=new_id("ti"), workspace_id=workspace_id, slug=slug, version=before.version + 1 if before is not None else 1, created_at=now,
+            **{f: fields[f] for f in SAID},
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        entry = Entry("tiers.put", row.id, workspace_id, before=_facts(before) if before is not None else None, after=_facts(row))
+        audit.append(session, installation.derived_key("audit"), actor, entry, now)
+    if row.is_default:
+        _only_default(session, row)
+    if migrate:
+        _migrate(session, installation, actor, row)
+    return row, before is None
 
 
 def _only_default(session: Session, row: TierRow) -> None:

@@ -26,6 +26,7 @@ from engine.catalog.tables.slices import (
     StageRow,
     VersionRow,
 )
+from engine.catalog.tables.sources import SourceSecretRow
 from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
 from engine.catalog.tables.webhooks import DeliveryRow, MessageRow, QuotaReachedRow, WebhookRow
 
@@ -57,6 +58,7 @@ __all__ = [
     "RunTableRow",
     "SigningKeyRow",
     "SnapshotRow",
+    "SourceSecretRow",
     "StageRow",
     "SubscriptionRow",
     "TenantRow",

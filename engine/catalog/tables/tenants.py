@@ -15,7 +15,8 @@ ENDED = ("gone", "archived", "erased")
 
 
 class WorkspaceRow(Base):
-    """A workspace; `path` is its file."""
+    """A workspace; `path` is its file. `is_managed`: that file lies in the home folder and is written by program. Nothing of an archived one
+    answers."""
 
     __tablename__ = "workspaces"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -24,6 +25,8 @@ class WorkspaceRow(Base):
     timezone: Mapped[str]
     path: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    is_managed: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    archived_at: Mapped[datetime | None]
 
 
 class TenantRow(Base):
