@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         default=[],
         description="private hosts and networks that may be called all the same (JSON): webhooks, identity providers, sources made by program",
     )
+    stripe_url: str = Field(default="https://api.stripe.com", description="where Stripe's API is called")
     # serving
     workers: int = Field(default=1, ge=1, description="API processes that share a tenant's rates; `slicehouse serve --workers` sets it")
     open_slices: int = Field(default=64, ge=1, description="slices held open by one API process")

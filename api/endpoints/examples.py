@@ -207,7 +207,7 @@ _USAGE = {
             "exports": 2,
             "downloads": 1,
             "refreshes": 0,
-            "storage": 0,
+            "storage_bytes": 536576,
             "seats": 0,
         }
     ],

@@ -326,7 +326,7 @@ class UsageRowShape(_Shape):
     exports: int
     downloads: int
     refreshes: int
-    storage: int
+    storage_bytes: int
     seats: int
 
 

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -17,6 +17,7 @@ from sqlalchemy import select
 from api.control.access.principal import workspace_of
 from api.control.access.reach import reached
 from api.control.tenants.inputs import zone
+from api.control.usage.events import cloud_event
 from api.control.usage.reporting import METERS, Granularity, Group, ReportWanted, month_of, report
 from api.endpoints.context import context_of, enter, named_by, permission, permitted
 from api.endpoints.entering import Entered, actor_of, within
@@ -118,18 +119,3 @@ def export_usage_events(request: Request, ws: str, start: From = None, to: To = 
                 yield json.dumps(cloud_event(row)).encode() + b"\n"
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
-
-
-def cloud_event(row: UsageRow) -> dict[str, Any]:
-    """A usage event as a CloudEvent 1.0."""
-    data = {k: v for k, v in row.data.items() if k not in ("id", "at", "type", "workspace_id", "tenant_id")}
-    return {
-        "specversion": "1.0",
-        "id": row.id,
-        "type": f"slicehouse.usage.{row.type}",
-        "source": f"urn:slicehouse:{row.workspace_id}",
-        "subject": row.tenant_id,
-        "time": rfc3339(row.occurred_at),
-        "datacontenttype": "application/json",
-        "data": data | {"counted_in": rfc3339(row.counted_in)},
-    }

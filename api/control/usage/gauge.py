@@ -9,31 +9,20 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from api.control.plans.entitlements import Entitlements, window
-from api.control.usage.collecting import hour_of
 from api.control.usage.journal import Fact, Journal, line_of
+from api.control.usage.meters import hour_of, meters_of, used_since
 from api.serving.problems import Problem
-from engine.catalog.tables import UsageFileRow, UsageHourRow
+from engine.catalog.tables import UsageFileRow
 from slices.installation import Installation
 
 _FRESH = 1.0
 _MOST = 20_000
-
-
-def meters_of(type_: str, count: int, rows: int, bytes_: int, cpu_us: int) -> dict[str, int]:
-    """What facts of a type count of each meter."""
-    if type_ == "query":
-        return {"queries": count, "rows": rows, "bytes": bytes_, "cpu_us": cpu_us}
-    if type_ == "download":
-        return {"downloads": count, "bytes": bytes_}
-    return {{"export": "exports", "refresh": "refreshes"}.get(type_, type_): count}
 
 
 @dataclass(slots=True)
@@ -139,7 +128,7 @@ class Gauge:
         with self.installation.catalog.read() as session:
             names = {name for name, _ in own}
             counted = set(session.scalars(select(UsageFileRow.name).where(UsageFileRow.name.in_(names)))) if own else set()
-            base = _Base(time.monotonic(), Counter(sums_since(session, tenant_id, start)))
+            base = _Base(time.monotonic(), Counter(used_since(session, tenant_id, start)))
         for key in [k for k in own if k[0] in counted]:
             del own[key]
         if len(self._bases) > _MOST:
@@ -149,14 +138,3 @@ class Gauge:
                 del self._bases[window_]
         self._bases[tenant_id, start] = base
         return base
-
-
-def sums_since(session: Session, tenant_id: str, start: datetime) -> Mapping[str, int]:
-    """A tenant's meters over the hours since `start`."""
-    h = UsageHourRow
-    query = select(h.type, func.sum(h.count), func.sum(h.rows), func.sum(h.bytes), func.sum(h.cpu_us))
-    query = query.where(h.tenant_id == tenant_id, h.hour >= hour_of(start)).group_by(h.type)
-    found: Counter[str] = Counter()
-    for type_, count, rows, bytes_, cpu_us in session.execute(query):
-        found.update(meters_of(type_, int(count), int(rows), int(bytes_), int(cpu_us)))
-    return found

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from api.control.usage.gauge import meters_of
+from api.control.usage.meters import meters_of
 from engine.catalog.tables import UsageHourRow, UsageRow
 from engine.clock import rfc3339
 
 Granularity = Literal["hour", "day", "month"]
 Group = Literal["tenant", "user", "dashboard", "panel", "host", "door"]
 COLUMNS = {g: getattr(UsageHourRow, "tenant_id" if g == "tenant" else g) for g in ("tenant", "user", "dashboard", "panel", "host", "door")}
-METERS = ("queries", "rows", "bytes", "cpu_ms", "cached", "exports", "downloads", "refreshes", "storage", "seats")
+METERS = ("queries", "rows", "bytes", "cpu_ms", "cached", "exports", "downloads", "refreshes", "storage_bytes", "seats")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,15 @@
 
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
+from engine.catalog.tables.billing import (
+    CursorRow,
+    LeaseRow,
+    MeterEventRow,
+    SinkRow,
+    StripeEventRow,
+    StripeRow,
+    UsageAlertRow,
+)
 from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
 from engine.catalog.tables.plans import SubscriptionRow, TierRow
 from engine.catalog.tables.records import AuditRow
@@ -21,9 +30,12 @@ __all__ = [
     "ENDED",
     "AuditRow",
     "Base",
+    "CursorRow",
     "EmbedSessionRow",
     "IdempotencyRow",
     "KeyRow",
+    "LeaseRow",
+    "MeterEventRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
@@ -32,11 +44,15 @@ __all__ = [
     "RunRow",
     "RunTableRow",
     "SigningKeyRow",
+    "SinkRow",
     "SnapshotRow",
     "StageRow",
+    "StripeEventRow",
+    "StripeRow",
     "SubscriptionRow",
     "TenantRow",
     "TierRow",
+    "UsageAlertRow",
     "UsageFileRow",
     "UsageHourRow",
     "UsageRow",
