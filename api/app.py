@@ -20,7 +20,23 @@ from api.control.access.denials import Denials
 from api.control.usage.collecting import Collector
 from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
-from api.endpoints import audit, dashboards, embed, health, keys, me, plans, query, refreshes, routes, signing_keys, slices, tenants, usage
+from api.endpoints import (
+    audit,
+    billing,
+    dashboards,
+    embed,
+    health,
+    keys,
+    me,
+    plans,
+    query,
+    refreshes,
+    routes,
+    signing_keys,
+    slices,
+    tenants,
+    usage,
+)
 from api.endpoints.context import Context
 from api.middleware import Requests
 from api.serving.definitions import Definitions
@@ -35,7 +51,8 @@ from slices.installation import Installation, open_installation
 _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = tuple(
-    m.router for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, audit, health)
+    m.router
+    for m in (dashboards, query, slices, me, plans, tenants, routes, refreshes, keys, signing_keys, embed, usage, billing, audit, health)
 )
 
 

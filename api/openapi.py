@@ -27,6 +27,7 @@ _TAGS = {
     "embed": "Dashboards in a page of the customer's own",
     "keys": "Keys and signing keys",
     "plans": "Tiers, subscriptions, entitlements",
+    "billing": "Billing by Stripe",
     "usage": "What was used, by tenant and time",
     "audit": "Who did what",
     "health": "Whether it lives, serves, and how it does",

@@ -218,6 +218,66 @@ _USAGE = {
 }
 
 
+_STRIPE = {
+    "webhook_secret_set": True,
+    "api_key_set": True,
+    "meters": {"bytes": {"event_name": "slicehouse_gb", "meter_id": "mtr_61Q8nQMqIFK9fRQmr41CMAXJrFdZ5MnA", "unit": 1000000000}},
+    "usage_from": "2026-11-24T09:00:00.000000Z",
+    "updated_at": _AS_OF,
+}
+_STRIPE_EVENT = {
+    "id": "se_01m86k7gg5e7g9j1m3p5r7t9w1",
+    "event": "evt_1NG8Du2eZvKYlo2CUI79vXWy",
+    "type": "customer.subscription.updated",
+    "outcome": "unmatched",
+    "reason": "No tier has that price.",
+    "tenant": None,
+    "subscription": "sub_1MowQVLkdIwHu7ixeRlqHVzs",
+    "customer": "cus_NffrFeUfNV2Hib",
+    "created_at": _AS_OF,
+    "received_at": _AS_OF,
+}
+_METER_EVENT = {
+    "id": "me_01m86k7gh7f9h1k3n5q7s9v1x3",
+    "tenant": _TENANT["id"],
+    "meter": "bytes",
+    "hour": "2026-11-24T08:00:00.000000Z",
+    "used": 3200000000,
+    "value": 3,
+    "rest": 400000000,
+    "identifier": f"{_TENANT['id']}.bytes.20261124T08",
+    "event_name": "slicehouse_gb",
+    "customer": "cus_NffrFeUfNV2Hib",
+    "state": "sent",
+    "attempts": 1,
+    "next_at": None,
+    "sent_at": _AS_OF,
+    "error": None,
+    "created_at": _AS_OF,
+}
+_SINK = {
+    "url": "https://billing.acme.example/usage",
+    "secret_set": True,
+    "waiting": 0,
+    "delivered_at": _AS_OF,
+    "failing_since": None,
+    "error": None,
+    "updated_at": "2026-11-01T08:00:00.000000Z",
+}
+_ALERT = {
+    "id": "ua_01m86k7gj9g1j3m5p7r9t1w3y5",
+    "kind": "quota",
+    "tenant": _TENANT["id"],
+    "meter": "queries",
+    "threshold": 80,
+    "limit": 100000,
+    "used": 80004,
+    "period": {"start": "2026-11-01T00:00:00.000000Z", "end": "2026-12-01T00:00:00.000000Z"},
+    "detail": "80 % of the quota of queries are used.",
+    "created_at": _AS_OF,
+}
+
+
 def _list(*items: Any) -> dict[str, Any]:
     return {"data": list(items), "has_more": False, "next_cursor": None}
 
@@ -304,6 +364,16 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "export_usage_events": {
         "application/x-ndjson": '{"specversion": "1.0", "id": "ev_…", "type": "slicehouse.usage.query", "subject": "tn_…", "data": {"rows": 40, …}, …}\n'
     },
+    "list_usage_alerts": {_JSON: _list(_ALERT)},
+    "put_usage_sink": {_JSON: _SINK},
+    "get_usage_sink": {_JSON: _SINK},
+    "delete_usage_sink": {},
+    "take_stripe_event": {_JSON: {"received": True}},
+    "put_stripe_account": {_JSON: _STRIPE},
+    "get_stripe_account": {_JSON: _STRIPE},
+    "delete_stripe_account": {},
+    "list_stripe_events": {_JSON: _list(_STRIPE_EVENT)},
+    "list_meter_events": {_JSON: _list(_METER_EVENT)},
     "list_audit": {_JSON: _list(_AUDIT)},
     "export_audit": {"application/x-ndjson": '{"id": "au_01m86k7g9a4t6y8p0q2w3e5r7z", "number": 812, "action": "tenants.update", …}\n'},
     "start_refresh": {_JSON: _RUN},
@@ -327,6 +397,14 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "get_metrics": {"text/plain": 'slicehouse_slices{workspace="acme",state="serving"} 42.0\n'},
 }
 BODIES: dict[str, Any] = {
+    "take_stripe_event": {
+        "id": "evt_…",
+        "type": "customer.subscription.updated",
+        "created": 1795517825,
+        "data": {"object": {"id": "sub_…"}},
+    },
+    "put_usage_sink": {"url": _SINK["url"], "secret": "whsec_…"},
+    "put_stripe_account": {"webhook_secret": "whsec_…", "api_key": "rk_live_…", "meters": _STRIPE["meters"]},
     "put_workspace_tier": {k: _TIER[k] for k in ("name", "features", "quotas", "rates", "prices")},
     "put_tenant_subscription": {"tier": "pro", "status": "active", "seats": 10, "overrides": {"quotas": {"queries": {"limit": 150000}}}},
     "create_signing_key": {"algorithm": "EdDSA", "public_key": _SIGNING_KEY["public_key"], "label": "our back end"},
@@ -353,6 +431,8 @@ BODIES: dict[str, Any] = {
     "start_refresh": {"tenants": ["key:42"], "full": False},
 }
 LOCATIONS = {
+    "put_usage_sink": f"/v1/workspaces/{_WORKSPACE}/usage/sink",
+    "put_stripe_account": f"/v1/workspaces/{_WORKSPACE}/billing/stripe",
     "put_workspace_tier": f"/v1/workspaces/{_WORKSPACE}/tiers/pro",
     "create_signing_key": f"/v1/workspaces/{_WORKSPACE}/signing-keys/{_SIGNING_KEY['id']}",
     "create_key": f"/v1/workspaces/{_WORKSPACE}/keys/{_KEY['id']}",

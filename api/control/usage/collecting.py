@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.control.usage.alerts import look_at_quotas
 from api.control.usage.journal import Journal, closed, facts_in
 from api.control.usage.meters import CLOSED_AFTER, hour_of
 from engine.catalog.tables import UsageFileRow, UsageHourRow, UsageRow
@@ -50,7 +51,7 @@ def _take(installation: Installation, paths: Sequence[Path]) -> int:
         known = set(session.scalars(select(UsageFileRow.name).where(UsageFileRow.name.in_(read))))
         session.add_all(UsageFileRow(name=name, taken_at=now) for name in read if name not in known)
         facts = [fact for name, found in read.items() if name not in known for fact in found]
-        count(session, facts, now)
+        look_at_quotas(session, installation, count(session, facts, now))
         session.execute(delete(UsageFileRow).where(UsageFileRow.taken_at < now - _REMEMBERED))
     installation.failpoint("usage.counted")
     for path in paths:
@@ -68,10 +69,10 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
         return None
 
 
-def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Adds facts that are not known yet, and their sums."""
+def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> dict[str, set[datetime]]:
+    """Adds facts that are not known yet, and their sums; in which hours of which tenants they count."""
     if not facts:
-        return
+        return {}
     rows = _numbered(session, [_row(fact, now) for fact in facts])
     session.execute(UsageRow.__table__.insert(), rows)  # type: ignore[attr-defined]
     sums: dict[tuple[Any, ...], Counter[str]] = {}
@@ -86,6 +87,10 @@ def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> N
         for group, sum_ in sums.items()
     ]
     _add(session, values)
+    hours: dict[str, set[datetime]] = {}
+    for row in rows:
+        hours.setdefault(row["tenant_id"], set()).add(row["counted_in"])
+    return hours
 
 
 def _numbered(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -121,14 +126,13 @@ def _row(fact: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> int:
-    """Adds those facts that are not there yet, by their ids; how many."""
+def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> dict[str, set[datetime]]:
+    """Adds those facts that are not there yet, by their ids; in which hours of which tenants they count."""
     known: set[str] = set()
     for first in range(0, len(facts), 500):
         known |= set(session.scalars(select(UsageRow.id).where(UsageRow.id.in_([f["id"] for f in facts[first : first + 500]]))))
     new = [f for f in facts if f["id"] not in known]
-    count(session, new, now)
-    return len(new)
+    return count(session, new, now)
 
 
 class Collector:

@@ -32,11 +32,12 @@ def hour_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def used_since(session: Session, tenant_id: str, start: datetime) -> Mapping[str, int]:
-    """A tenant's meters over the hours since `start`: their sums, and of what is stored the most that was there on a day."""
+def used_since(session: Session, tenant_id: str, start: datetime, end: datetime | None = None) -> Mapping[str, int]:
+    """A tenant's meters over the hours since `start`, before `end`: their sums, and of what is stored the most that was there on a day."""
     h = UsageHourRow
     query = select(h.type, func.sum(h.count), func.sum(h.rows), func.sum(h.bytes), func.sum(h.cpu_us), func.max(h.count))
     query = query.where(h.tenant_id == tenant_id, h.hour >= hour_of(start)).group_by(h.type)
+    query = query if end is None else query.where(h.hour < end)
     found: Counter[str] = Counter()
     for type_, count, rows, bytes_, cpu_us, most in session.execute(query):
         found.update(meters_of(type_, int(most if type_ == "storage" else count), int(rows), int(bytes_), int(cpu_us)))
