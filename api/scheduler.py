@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from api.control.working import Worker
 from api.ending import on_ending
 from engine.catalog import runs, workspaces
 from engine.errors import SlicehouseError
@@ -33,10 +34,13 @@ def main() -> int:
         for file in sys.argv[1:]:
             _add(installation, schedule, read_workspace(Path(file)))
         schedule.start()
+        worker = Worker(installation)
+        worker.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
         while not ended.wait(0.5) and os.getppid() == parent:
             _start_queued(installation, children)
         schedule.stop()
+        worker.stop()
         for child in children.values():
             child.terminate()
             child.wait()

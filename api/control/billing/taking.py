@@ -133,11 +133,12 @@ def _matched(session: Session, workspace_id: str, event: Told) -> _Matched:
 def _tenant(session: Session, workspace_id: str, subscription: Any) -> TenantRow:
     """By the subscription's metadata, else by whose subscription, or customer, it is known to be."""
     named = list(names_of(subscription))
-    found = {t.id: t for name in named if (t := _named(session, workspace_id, name)) is not None}
     if named:
-        if len(found) != 1:
+        found = {_named(session, workspace_id, name) for name in named}
+        tenant = found.pop()
+        if tenant is None or found:
             raise _Unmatched("The metadata names no tenant of this workspace, or two.")
-        return next(iter(found.values()))
+        return tenant
     for field, value in (("stripe_subscription_id", subscription["id"]), ("stripe_customer_id", customer_of(subscription))):
         known = _known_by(session, workspace_id, field, value) if value else set()
         if len(known) == 1:
