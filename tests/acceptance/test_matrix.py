@@ -40,7 +40,21 @@ WHOLE_WORKSPACE = {
     "get_refresh_events",
     "put_workspace_tier",
     "delete_tier",
+    "put_stripe_account",
+    "get_stripe_account",
+    "delete_stripe_account",
+    "list_stripe_events",
+    "list_meter_events",
+    "put_usage_sink",
+    "get_usage_sink",
+    "delete_usage_sink",
 }
+WITHIN = {
+    "put_stripe_account": (422, "validation"),
+    "put_usage_sink": (422, "validation"),
+    **dict.fromkeys(("get_stripe_account", "delete_stripe_account", "get_usage_sink", "delete_usage_sink"), (404, "not_found")),
+}
+"""What those who are let in are told all the same: no account and no sink is there, and what is sent makes none."""
 PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
 OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
 LET_IN = {200, 201, 202, 204, 304, 307, 409, 412}
@@ -243,6 +257,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "exchange_session": {"session": "ses_x"},
         "put_tenant_subscription": {"tier": "pro"},
         "put_workspace_tier": {"name": "Pro", "features": ALL_ON},
+        "put_usage_sink": {"url": "https://10.0.0.1/"},
     }
     at = address(path, **known)
     if id_ == "put_tenant_subscription":
@@ -262,7 +277,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
 def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str) -> tuple[int, str] | None:
     """(status, code) of the refusal, by http.md; None where the caller is let in."""
     id_, needed = operation["operationId"], operation["x-permission"]
-    if id_ == "exchange_session":
+    if id_ in ("exchange_session", "take_stripe_event"):
         return 401, "credential_invalid"
     if needed == "public":
         return None
@@ -279,7 +294,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
     if target.name == "foreign" and actor.scope != "installation":
         return 404, "not_found"
     if id_ in WHOLE_WORKSPACE:
-        return None if actor.scope in ("installation", "workspace") else (403, "forbidden")
+        if actor.scope not in ("installation", "workspace"):
+            return 403, "forbidden"
+        return WITHIN.get(id_)
     inside = target.name in actor.reach
     if names_a_tenant:
         if not inside:

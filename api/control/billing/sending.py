@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import httpx
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,6 +20,7 @@ from api.control.billing.accounts import api_key_of
 from api.control.billing.reconciling import SURE_FOR, bury, is_unsure_for_long, reconcile
 from api.control.billing.stripe import Answer, Stripe, too_old, waits
 from api.control.leases import end_lease, take_lease
+from api.control.outgoing import client
 from api.control.usage.alerts import alert
 from engine.catalog.tables import MeterEventRow, StripeRow
 from slices.installation import Installation
@@ -44,15 +47,16 @@ class Sender:
     holder: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def once(self) -> int:
-        """Sends, or asks about, everything that is due; how many rows it looked at."""
+        """Sends, or asks about, what is due, until Stripe does not answer well: the rest waits for the next time. How many rows it looked at."""
         with self.installation.catalog.read() as session:
             query = select(MeterEventRow.id).where(MeterEventRow.state.in_(_OPEN), MeterEventRow.next_at <= self.installation.clock())
             due = list(session.scalars(query.order_by(MeterEventRow.hour, MeterEventRow.id).limit(1_000)))
         many = 0
-        for id_ in due:
-            if self.stopped() or not self._one(id_):
-                break
-            many += 1
+        with client(self.installation) if due else nullcontext() as opened:
+            for id_ in due:
+                if opened is None or self.stopped() or not self._one(id_, opened):
+                    break
+                many += 1
         return many
 
     def end(self) -> None:
@@ -60,15 +64,15 @@ class Sender:
         with self.installation.catalog.write(quiet=True) as session:
             end_lease(session, _LEASE, self.holder, self.installation.clock())
 
-    def _one(self, id_: str) -> bool:
-        """One row; False where another process has the lease."""
+    def _one(self, id_: str, opened: httpx.Client) -> bool:
+        """One row; False where another process has the lease, or Stripe is not well."""
         with self.installation.catalog.write(quiet=True) as session:
             if not take_lease(session, _LEASE, self.holder, self.installation.clock()):
                 return False
             begun = self._begin(session, session.get_one(MeterEventRow, id_))
         if begun.key is None:
             return True
-        stripe = Stripe(self.installation, begun.key)
+        stripe = Stripe(self.installation.settings.stripe_url, begun.key, opened)
         if begun.row.state == "unsure":
             reconcile(self.installation, stripe, begun.row)
             return True
@@ -76,7 +80,7 @@ class Sender:
         self.installation.failpoint("stripe.sent")
         with self.installation.catalog.write(quiet=True) as session:
             self._note(session, session.get_one(MeterEventRow, id_), answer, begun.was_unsure)
-        return True
+        return answer.meaning in ("counted", "refused")
 
     def _begin(self, session: Session, row: MeterEventRow) -> _Begun:
         """Notes that a row is about to be sent, before it is; an `unsure` one is to be asked about. The key is None where nothing is to be done."""

@@ -7,16 +7,15 @@ timeout and a cut connection say nothing of whether it was. Identifiers are know
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import httpx
+import msgspec
 
-from api.control.outgoing import client, read
+from api.control.outgoing import read
 from engine.catalog.tables import MeterEventRow
-from slices.installation import Installation
 
 Meaning = Literal["counted", "not counted", "unsure", "unsure and answered", "key refused", "refused"]
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -33,10 +32,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stripe:
-    """The API of one account."""
+    """The API of one account, called with a client of `api.control.outgoing`."""
 
-    installation: Installation
+    url: str
     key: str
+    client: httpx.Client
 
     def send(self, row: MeterEventRow) -> Answer:
         """Sends a meter event."""
@@ -49,7 +49,7 @@ class Stripe:
         }
         headers = {"Idempotency-Key": f"{row.identifier}.{row.key_number}"}
         try:
-            status, body, wait = self._call(lambda c: c.stream("POST", "/v1/billing/meter_events", data=form, headers=headers))
+            status, body, wait = self._call("POST", "/v1/billing/meter_events", data=form, headers=headers)
         except _NOT_SENT as error:
             return Answer("not counted", type(error).__name__)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -61,25 +61,22 @@ class Stripe:
         start = int(row.hour.timestamp())
         params: dict[str, str | int] = {"customer": row.customer_id, "start_time": start, "end_time": start + 3_600}
         at = f"/v1/billing/meters/{row.meter_id}/event_summaries"
-        status, body, _ = self._call(lambda c: c.stream("GET", at, params=params))
+        status, body, _ = self._call("GET", at, params=params)
         try:
             found = body["data"] if status == 200 else None
             return None if found is None else round(sum(float(s["aggregated_value"]) for s in found))
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
-    def _call(self, ask: Callable[[httpx.Client], Any]) -> tuple[int, Any, int]:
+    def _call(self, method: str, path: str, **more: Any) -> tuple[int, Any, int]:
         """Status, the body's JSON (None where it is none), seconds to wait."""
-        with client(self.installation) as opened:
-            opened.base_url, opened.auth = httpx.URL(self.installation.settings.stripe_url), (self.key, "")
-            with ask(opened) as response:
-                content = read(response)
-                try:
-                    body = httpx.Response(200, content=content).json()
-                except ValueError:
-                    body = None
-                wait = response.headers.get("retry-after", "")
-                return response.status_code, body, min(3_600, int(wait)) if wait.isascii() and wait.isdecimal() else 0
+        with self.client.stream(method, self.url.rstrip("/") + path, auth=(self.key, ""), **more) as response:
+            content, wait = read(response), response.headers.get("retry-after", "")
+            try:
+                body = msgspec.json.decode(content)
+            except msgspec.DecodeError:
+                body = None
+            return response.status_code, body, min(3_600, int(wait)) if wait.isascii() and wait.isdecimal() else 0
 
 
 def _meaning(status: int, body: Any, wait: int) -> Answer:
