@@ -22,6 +22,7 @@ from api.control.usage.gauge import Gauge
 from api.control.usage.journal import Journal
 from api.endpoints import (
     audit,
+    billing,
     branding,
     dashboards,
     embed,
@@ -55,7 +56,7 @@ _WEB = Path(__file__).parent / "web"
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _ROUTERS: tuple[APIRouter, ...] = (
     *(m.router for m in (dashboards, query, slices, me, sessions, members, users, providers, plans, tenants, routes, refreshes)),
-    *(m.router for m in (keys, signing_keys, embed, usage, webhooks, audit, health, installed)),
+    *(m.router for m in (keys, signing_keys, embed, usage, billing, webhooks, audit, health, installed)),
     *(branding.own, branding.public, branding.router),
 )
 

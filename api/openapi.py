@@ -30,6 +30,7 @@ _TAGS = {
     "keys": "Keys and signing keys",
     "plans": "Tiers, subscriptions, entitlements",
     "branding": "Names, logos, colours, fonts",
+    "billing": "Billing by Stripe",
     "usage": "What was used, by tenant and time",
     "webhooks": "Who is told of what happens",
     "audit": "Who did what",

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from api.control.webhooks.delivering import Deliverer
+from api.control.working import Worker
 from api.ending import on_ending
 from api.serving.definitions import Stamp, read_stamped, stamp_of
 from engine.catalog import runs, workspaces
@@ -42,12 +43,15 @@ def main() -> int:
         schedules.schedule.start()
         deliverer = Deliverer(installation)
         deliverer.start()
+        worker = Worker(installation)
+        worker.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
         while not ended.wait(0.5) and os.getppid() == parent:
             schedules.look()
             _start_queued(installation, children)
         schedules.schedule.stop()
         deliverer.stop()
+        worker.stop()
         for child in children.values():
             child.terminate()
             child.wait()

@@ -8,7 +8,30 @@ import time
 from typing import Literal
 
 Prefix = Literal[
-    "in", "ws", "tn", "us", "ky", "rn", "sv", "db", "wh", "sb", "sn", "rt", "pb", "au", "sk", "ev", "em", "iv", "ti", "ss", "ip"
+    "in",
+    "ws",
+    "tn",
+    "us",
+    "ky",
+    "rn",
+    "sv",
+    "db",
+    "wh",
+    "sb",
+    "sn",
+    "rt",
+    "pb",
+    "au",
+    "sk",
+    "ev",
+    "em",
+    "iv",
+    "ti",
+    "ss",
+    "ip",
+    "se",
+    "me",
+    "ua",
 ]
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PATTERN = re.compile(r"^[a-z]{2}_[0-9a-hjkmnp-tv-z]{26}$")

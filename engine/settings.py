@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     )
     session_hours: int = Field(default=12, ge=1, le=720, description="a person who has logged in stays so for this long")
     public_url: str | None = Field(default=None, description="where people reach this installation, such as https://analytics.example.com")
+    stripe_url: str = Field(default="https://api.stripe.com", description="where Stripe's API is called")
     # serving
     workers: int = Field(default=1, ge=1, description="API processes that share a tenant's rates; `slicehouse serve --workers` sets it")
     open_slices: int = Field(default=64, ge=1, description="slices held open by one API process")

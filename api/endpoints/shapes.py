@@ -351,7 +351,7 @@ class EntitlementsShape(_Shape):
 
 
 class UsageRowShape(_Shape):
-    """The meters of one span and group."""
+    """The meters of one span and group; `storage_bytes` are bytes, once a day: over several days they add up to bytes times days."""
 
     start: datetime
     end: datetime
@@ -369,7 +369,7 @@ class UsageRowShape(_Shape):
     exports: int
     downloads: int
     refreshes: int
-    storage: int
+    storage_bytes: int
     seats: int
 
 
@@ -382,6 +382,85 @@ class UsageShape(_Shape):
     to: datetime
     granularity: Literal["hour", "day", "month"]
     time_zone: str
+
+
+class Taken(_Shape):
+    """An event was taken."""
+
+    received: Literal[True]
+
+
+class StripeAccountShape(_Shape):
+    """A workspace's account at Stripe: of its secrets whether they are set; usage of hours from `usage_from` on is still to be told."""
+
+    webhook_secret_set: bool
+    api_key_set: bool
+    meters: dict[str, dict[str, str | int]]
+    usage_from: datetime | None
+    updated_at: datetime
+
+
+class StripeEventShape(_Shape):
+    """An event that Stripe told, and what came of it."""
+
+    id: str
+    event: str
+    type: str
+    outcome: Literal["applied", "stale", "ignored", "unmatched"]
+    reason: str
+    tenant: str | None
+    subscription: str | None
+    customer: str | None
+    created_at: datetime
+    received_at: datetime
+
+
+class MeterEventShape(_Shape):
+    """What Stripe is told of one tenant, meter and UTC hour. `used` and `rest` are in the meter's smallest unit, `value` in whole ones."""
+
+    id: str
+    tenant: str
+    meter: str
+    hour: datetime
+    used: int
+    value: int
+    rest: int
+    identifier: str
+    event_name: str
+    customer: str
+    state: Literal["pending", "sending", "unsure", "sent", "nothing", "dead"]
+    attempts: int
+    next_at: datetime | None
+    sent_at: datetime | None
+    error: str | None
+    created_at: datetime
+
+
+class SinkShape(_Shape):
+    """Where usage events are delivered; `waiting` are still to come."""
+
+    url: str
+    secret_set: bool
+    waiting: int
+    delivered_at: datetime | None
+    failing_since: datetime | None
+    error: str | None
+    updated_at: datetime
+
+
+class UsageAlertShape(_Shape):
+    """What was told once: a threshold of a quota that was passed (per cent), or that Stripe could not be told."""
+
+    id: str
+    kind: Literal["quota", "billing"]
+    tenant: str | None
+    meter: str | None
+    threshold: int | None
+    limit: int | None
+    used: int | None
+    period: dict[str, datetime] | None
+    detail: str
+    created_at: datetime
 
 
 class Stage(_Shape):

@@ -10,19 +10,24 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pyarrow import csv, parquet
+from pydantic import Field
 from sqlalchemy import select
 
 from api.control.access.principal import workspace_of
 from api.control.access.reach import reached
-from api.control.tenants.inputs import zone
+from api.control.tenants.inputs import Input, zone
+from api.control.usage.alerts import shown_alert
+from api.control.usage.events import cloud_event
 from api.control.usage.reporting import METERS, Granularity, Group, ReportWanted, month_of, report
+from api.control.usage.sinks import end_sink, found_sink, put_sink, shown_sink
 from api.endpoints.context import context_of, enter, named_by, permission, permitted
-from api.endpoints.entering import Entered, actor_of, within
-from api.endpoints.shapes import UsageShape
+from api.endpoints.entering import Entered, actor_of, entered, within
+from api.endpoints.lists import Paged, listed
+from api.endpoints.shapes import ListOf, SinkShape, UsageAlertShape, UsageShape
 from api.serving.problems import FieldError, Problem
-from engine.catalog.tables import TenantRow, UsageRow
+from engine.catalog.tables import TenantRow, UsageAlertRow, UsageRow
 from engine.clock import rfc3339
 
 router = APIRouter(prefix="/v1", tags=["usage"], dependencies=[Depends(enter)])
@@ -120,16 +125,45 @@ def export_usage_events(request: Request, ws: str, start: From = None, to: To = 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 
 
-def cloud_event(row: UsageRow) -> dict[str, Any]:
-    """A usage event as a CloudEvent 1.0."""
-    data = {k: v for k, v in row.data.items() if k not in ("id", "at", "type", "workspace_id", "tenant_id")}
-    return {
-        "specversion": "1.0",
-        "id": row.id,
-        "type": f"slicehouse.usage.{row.type}",
-        "source": f"urn:slicehouse:{row.workspace_id}",
-        "subject": row.tenant_id,
-        "time": rfc3339(row.occurred_at),
-        "datacontenttype": "application/json",
-        "data": data | {"counted_in": rfc3339(row.counted_in)},
-    }
+@router.get("/workspaces/{ws}/usage/alerts", **permission("usage:view", ListOf[UsageAlertShape]))
+def list_usage_alerts(request: Request, ws: str, page: Paged) -> dict[str, Any]:
+    """Thresholds of quotas that were passed, 80 and 100 per cent, each once a period; of a tenant's scope its own and those below it."""
+    found = within(request, ws)
+    query = select(UsageAlertRow).where(UsageAlertRow.workspace_id == found.workspace.id)
+    if found.principal.tenant_id is not None:
+        own = reached(found.principal, found.workspace.id).with_only_columns(TenantRow.id)
+        query = query.where(UsageAlertRow.kind == "quota", UsageAlertRow.tenant_id.in_(own))
+    with found.installation.catalog.read() as session:
+        rows, more = page.rows(session, query, UsageAlertRow.id, "ua")
+    return listed([shown_alert(row) for row in rows], more)
+
+
+class SinkInput(Input):
+    """Where usage events go. With a secret each batch is signed (Standard Webhooks)."""
+
+    url: Annotated[str, Field(max_length=2_000)]
+    secret: Annotated[str, Field(max_length=500)] | None = Field(default=None, description="whsec_…; never shown again; left out: unsigned")
+
+
+@router.put("/workspaces/{ws}/usage/sink", **permission("workspace:write", SinkShape, 200, 201))
+def put_usage_sink(request: Request, ws: str, body: SinkInput) -> Response:
+    """Has usage events delivered as they become known, as batches of CloudEvents; each at least once: an `id` that was seen is left out."""
+    found = entered(request, ws)
+    shown, is_new = put_sink(found.installation, found.actor, found.workspace.id, body.url, body.secret)
+    return JSONResponse(shown, 201 if is_new else 200, {"Location": f"{found.path}/usage/sink"} if is_new else {})
+
+
+@router.get("/workspaces/{ws}/usage/sink", **permission("workspace:write", SinkShape))
+def get_usage_sink(request: Request, ws: str) -> dict[str, Any]:
+    """Where usage events go, and how it does."""
+    found = entered(request, ws)
+    with found.installation.catalog.read() as session:
+        return shown_sink(session, found_sink(session, found.workspace.id))
+
+
+@router.delete("/workspaces/{ws}/usage/sink", status_code=204, **permission("workspace:write"))
+def delete_usage_sink(request: Request, ws: str) -> Response:
+    """Delivers no more."""
+    found = entered(request, ws)
+    end_sink(found.installation, found.actor, found.workspace.id)
+    return Response(status_code=204)

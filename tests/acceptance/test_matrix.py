@@ -58,13 +58,28 @@ WHOLE_WORKSPACE = {
     "patch_workspace_branding",
     "put_workspace_logo",
     "delete_workspace_logo",
+    "put_stripe_account",
+    "get_stripe_account",
+    "delete_stripe_account",
+    "list_stripe_events",
+    "list_meter_events",
+    "put_usage_sink",
+    "get_usage_sink",
+    "delete_usage_sink",
 }
+WITHIN = {
+    "put_stripe_account": (422, "validation"),
+    "put_usage_sink": (422, "validation"),
+    **dict.fromkeys(("get_stripe_account", "delete_stripe_account", "get_usage_sink", "delete_usage_sink"), (404, "not_found")),
+}
+"""What those who are let in are told all the same: no account and no sink is there, and what is sent makes none."""
 PARTIAL = {"post_query", "get_schema", "get_slice", "get_slice_file", "get_version_file"}
 OF_A_KEY = {"get_key", "patch_key", "delete_key", "rotate_key", "get_signing_key", "delete_signing_key"}
 OF_A_MEMBER = {"get_member", "put_member", "delete_member"}
 NEVER = {
     "exchange_session": (401, "credential_invalid"),
     "get_logo": (404, "not_found"),
+    "take_stripe_event": (401, "credential_invalid"),
     "create_session": (422, "validation"),
     "open_invitation": (404, "not_found"),
     "accept_invitation": (404, "not_found"),
@@ -358,6 +373,7 @@ def call(stage: Stage, actor: Actor, target: Target, operation: dict[str, Any], 
         "put_member": {"roles": ["tenant viewer"], "tenants": [target.tenant]},
         "create_invitation": {"email": "x@acme.example", "roles": ["tenant viewer"], "tenants": [target.tenant]},
         "create_identity_provider": {"label": "L", "issuer": "https://93.184.216.34", "client_id": "c", "tenant": target.tenant},
+        "put_usage_sink": {"url": "https://10.0.0.1/"},
     }
     at = address(path, **known)
     at += {"put_tenant_subscription": "?preview=true", "accept_routes": "?preview=true", "list_login_providers": "?workspace=x"}.get(
@@ -406,7 +422,9 @@ def expected(actor: Actor, target: Target, operation: dict[str, Any], path: str)
     if id_ in NOT_THERE:
         return 404, "not_found"
     if id_ in WHOLE_WORKSPACE:
-        return None if actor.scope in ("installation", "workspace") else (403, "forbidden")
+        if actor.scope not in ("installation", "workspace"):
+            return 403, "forbidden"
+        return WITHIN.get(id_)
     inside = target.name in actor.reach
     if names_a_tenant:
         if not inside:

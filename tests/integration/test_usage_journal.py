@@ -106,8 +106,8 @@ def test_journal_that_cannot_be_read_is_kept_and_holds_up_no_other(installation:
 def test_fact_of_a_closed_hour_counts_in_the_hour_that_it_comes_in(installation: Installation) -> None:
     with installation.catalog.write() as session:
         early = [fact(NOW - timedelta(hours=h)) for h in (0, 1, 2, 30)]
-        assert count_new(session, [e.facts() for e in early], NOW) == 4
-        assert count_new(session, [e.facts() for e in early], NOW) == 0
+        assert set(count_new(session, [e.facts() for e in early], NOW)) == {"tn_1"}
+        assert count_new(session, [e.facts() for e in early], NOW) == {}
     with installation.catalog.read() as session:
         hours = {r.hour: r.count for r in session.scalars(select(UsageHourRow))}
     hour = NOW.replace(minute=0)

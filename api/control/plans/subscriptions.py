@@ -50,24 +50,33 @@ def put_subscription(
     now = installation.clock()
     with installation.catalog.write() as session:
         with session.begin_nested() as point:
-            found = _put(session, installation, actor, tenant, wanted, now, preview)
+            found = put_in(session, installation, actor, tenant, wanted, now, preview=preview)
             if preview:
                 point.rollback()
         return found
 
 
-def _put(
-    session: Session, installation: Installation, actor: Actor, tenant: TenantRow, wanted: SubscriptionWanted, now: datetime, preview: bool
+def put_in(
+    session: Session,
+    installation: Installation,
+    actor: Actor,
+    tenant: TenantRow,
+    wanted: SubscriptionWanted,
+    now: datetime,
+    *,
+    preview: bool = False,
 ) -> dict[str, Any]:
+    """The same within a transaction. `values` may say `past_due_since`; else it is when the tenant was first seen as late. Raises Problem."""
     before = current(session, tenant.id, now)
     was = shown_entitlements(resolve(session, tenant, now), {}, now)
     tier = _tier(session, tenant, wanted, before)
     at = wanted.effective_at or now
     session.execute(delete(SubscriptionRow).where(SubscriptionRow.tenant_id == tenant.id, SubscriptionRow.effective_at > min(at, now)))
     late = before.past_due_since if before is not None and before.status == "past_due" else None
+    values = {"past_due_since": (late or at) if wanted.status == "past_due" else None, **wanted.values}
     row = SubscriptionRow(
         id=new_id("sb"), workspace_id=tenant.workspace_id, tenant_id=tenant.id, tier_id=tier.id, status=wanted.status, effective_at=at,
-        past_due_since=(late or at) if wanted.status == "past_due" else None, created_at=now, **wanted.values,
+        created_at=now, **values,
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -11,20 +11,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.control.usage.alerts import look_at_quotas
 from api.control.usage.journal import Journal, closed, facts_in
-from api.control.usage.reached import tell_reached
-from api.control.usage.sums import hour_of as hour_of
+from api.control.usage.meters import CLOSED_AFTER, hour_of
 from engine.catalog.tables import UsageFileRow, UsageHourRow, UsageRow
 from engine.errors import SlicehouseError
 from slices.installation import Installation
 
-CLOSED_AFTER = timedelta(hours=1)
-"""An hour is closed that long after its end: what comes later counts in the hour that it comes in."""
 _REMEMBERED = timedelta(days=7)
 _AT_ONCE = 200
 _GROUPED = ("tenant_id", "hour", "type", "door", "user", "dashboard", "panel", "host")
@@ -48,12 +46,12 @@ def collect(installation: Installation) -> int:
 def _take(installation: Installation, paths: Sequence[Path]) -> int:
     """Counts some files in one transaction, then removes them; a file that was counted before is removed alone."""
     read = {path.name: facts for path in paths if (facts := _read(path)) is not None}
-    now = installation.clock()
     with installation.catalog.write(quiet=True) as session:
+        now = installation.clock()  # within the transaction: whoever finds an hour closed after it finds all that counts in it
         known = set(session.scalars(select(UsageFileRow.name).where(UsageFileRow.name.in_(read))))
         session.add_all(UsageFileRow(name=name, taken_at=now) for name in read if name not in known)
         facts = [fact for name, found in read.items() if name not in known for fact in found]
-        count(session, facts, now)
+        look_at_quotas(session, installation, count(session, facts, now))
         session.execute(delete(UsageFileRow).where(UsageFileRow.taken_at < now - _REMEMBERED))
     installation.failpoint("usage.counted")
     for path in paths:
@@ -71,11 +69,11 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
         return None
 
 
-def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> None:
-    """Adds facts that are not known yet, and their sums; tells of the quotas that they reach."""
+def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> dict[str, set[datetime]]:
+    """Adds facts that are not known yet, and their sums; in which hours of which tenants they count."""
     if not facts:
-        return
-    rows = [_row(fact, now) for fact in facts]
+        return {}
+    rows = _numbered(session, [_row(fact, now) for fact in facts])
     session.execute(UsageRow.__table__.insert(), rows)  # type: ignore[attr-defined]
     sums: dict[tuple[Any, ...], Counter[str]] = {}
     workspaces: dict[tuple[Any, ...], str] = {}
@@ -89,7 +87,19 @@ def count(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> N
         for group, sum_ in sums.items()
     ]
     _add(session, values)
-    tell_reached(session, {row["tenant_id"] for row in rows}, now)
+    hours: dict[str, set[datetime]] = {}
+    for row in rows:
+        hours.setdefault(row["tenant_id"], set()).add(row["counted_in"])
+    return hours
+
+
+def _numbered(session: Session, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the next numbers of their workspaces; only one transaction writes at a time."""
+    for workspace_id in {row["workspace_id"] for row in rows}:
+        last = session.scalar(select(func.max(UsageRow.number)).where(UsageRow.workspace_id == workspace_id)) or 0
+        for number, row in enumerate((r for r in rows if r["workspace_id"] == workspace_id), last + 1):
+            row["number"] = number
+    return rows
 
 
 def _add(session: Session, values: Iterable[dict[str, Any]]) -> None:
@@ -116,14 +126,13 @@ def _row(fact: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> int:
-    """Adds those facts that are not there yet, by their ids; how many."""
+def count_new(session: Session, facts: Sequence[dict[str, Any]], now: datetime) -> dict[str, set[datetime]]:
+    """Adds those facts that are not there yet, by their ids; in which hours of which tenants they count."""
     known: set[str] = set()
     for first in range(0, len(facts), 500):
         known |= set(session.scalars(select(UsageRow.id).where(UsageRow.id.in_([f["id"] for f in facts[first : first + 500]]))))
     new = [f for f in facts if f["id"] not in known]
-    count(session, new, now)
-    return len(new)
+    return count(session, new, now)
 
 
 class Collector:

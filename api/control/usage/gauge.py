@@ -16,8 +16,7 @@ from sqlalchemy import select
 
 from api.control.plans.entitlements import Entitlements, window
 from api.control.usage.journal import Fact, Journal, line_of
-from api.control.usage.sums import hour_of, sums_since, used_of
-from api.control.usage.sums import meters_of as meters_of
+from api.control.usage.meters import hour_of, meters_of, used_of, used_since
 from api.serving.problems import Problem
 from engine.catalog.tables import UsageFileRow
 from slices.installation import Installation
@@ -128,7 +127,7 @@ class Gauge:
         with self.installation.catalog.read() as session:
             names = {name for name, _ in own}
             counted = set(session.scalars(select(UsageFileRow.name).where(UsageFileRow.name.in_(names)))) if own else set()
-            base = _Base(time.monotonic(), Counter(sums_since(session, tenant_id, start)))
+            base = _Base(time.monotonic(), Counter(used_since(session, tenant_id, start)))
         for key in [k for k in own if k[0] in counted]:
             del own[key]
         if len(self._bases) > _MOST:

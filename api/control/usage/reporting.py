@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from api.control.usage.gauge import meters_of
-from engine.catalog.tables import UsageHourRow, UsageRow
+from api.control.usage.meters import hour_of, meters_of
+from engine.catalog.tables import TenantRow, UsageHourRow, UsageRow
 from engine.clock import rfc3339
+from engine.errors import ConfigurationError
+from slices.installation import Installation
 
 Granularity = Literal["hour", "day", "month"]
 Group = Literal["tenant", "user", "dashboard", "panel", "host", "door"]
 COLUMNS = {g: getattr(UsageHourRow, "tenant_id" if g == "tenant" else g) for g in ("tenant", "user", "dashboard", "panel", "host", "door")}
-METERS = ("queries", "rows", "bytes", "cpu_ms", "cached", "exports", "downloads", "refreshes", "storage", "seats")
+METERS = ("queries", "rows", "bytes", "cpu_ms", "cached", "exports", "downloads", "refreshes", "storage_bytes", "seats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,30 @@ def report(session: Session, wanted: ReportWanted, tenants: Select[tuple[str]]) 
             meters["cached"] = counts[4]
         found.setdefault((start, end, *group), Counter()).update(meters)
     return [_row(key, sums_, wanted.groups) for key, sums_ in sorted(found.items(), key=lambda item: tuple(map(str, item[0])))]
+
+
+def report_by_command(
+    installation: Installation,
+    workspace_id: str,
+    span: tuple[datetime | None, datetime | None],
+    granularity: Granularity,
+    groups: str,
+    zone: str,
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns and rows of a report on all tenants of a workspace; of the last thirty days where no span is said. Raises ConfigurationError."""
+    now = installation.clock()
+    start, end = span[0] or now - timedelta(days=30), span[1] or now + timedelta(hours=1)
+    chosen: list[Any] = [g for g in groups.split(",") if g]
+    if zone not in available_timezones() or end <= start or not set(chosen) <= set(COLUMNS) or len(set(chosen)) != len(chosen):
+        raise ConfigurationError(
+            "There is no such report.",
+            hint=f"--from lies before --to, groups are {', '.join(COLUMNS)}, a zone is one of IANA's.",
+            code="usage",
+        )
+    wanted = ReportWanted(hour_of(start), hour_of(end), granularity, tuple(chosen), zone)
+    with installation.catalog.read() as session:
+        rows = report(session, wanted, select(TenantRow.id).where(TenantRow.workspace_id == workspace_id))  # type: ignore[arg-type]
+    return ["start", "end", *chosen, *METERS], rows
 
 
 def _of_hours(

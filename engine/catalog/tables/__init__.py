@@ -2,6 +2,15 @@
 
 from engine.catalog.tables.access import EmbedSessionRow, IdempotencyRow, KeyRow, PrincipalRow, SigningKeyRow
 from engine.catalog.tables.base import Base
+from engine.catalog.tables.billing import (
+    CursorRow,
+    LeaseRow,
+    MeterEventRow,
+    SinkRow,
+    StripeEventRow,
+    StripeRow,
+    UsageAlertRow,
+)
 from engine.catalog.tables.branding import BrandingRow, DomainRow, LogoRow
 from engine.catalog.tables.metering import UsageFileRow, UsageHourRow, UsageRow
 from engine.catalog.tables.people import (
@@ -28,7 +37,7 @@ from engine.catalog.tables.slices import (
 )
 from engine.catalog.tables.sources import SourceSecretRow
 from engine.catalog.tables.tenants import ENDED, OriginRow, TenantRow, WorkspaceRow
-from engine.catalog.tables.webhooks import DeliveryRow, MessageRow, QuotaReachedRow, WebhookRow
+from engine.catalog.tables.webhooks import DeliveryRow, MessageRow, WebhookRow
 
 __all__ = [
     "ENDED",
@@ -36,6 +45,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "BrandingRow",
+    "CursorRow",
     "DeliveryRow",
     "DomainRow",
     "EmbedSessionRow",
@@ -43,26 +53,31 @@ __all__ = [
     "IdentityProviderRow",
     "InvitationRow",
     "KeyRow",
+    "LeaseRow",
     "LoginRow",
     "LogoRow",
     "MemberRow",
     "MemberTenantRow",
     "MessageRow",
+    "MeterEventRow",
     "OriginRow",
     "PrincipalRow",
     "PublicationRow",
-    "QuotaReachedRow",
     "ReviewRow",
     "RoutingRow",
     "RunRow",
     "RunTableRow",
     "SigningKeyRow",
+    "SinkRow",
     "SnapshotRow",
     "SourceSecretRow",
     "StageRow",
+    "StripeEventRow",
+    "StripeRow",
     "SubscriptionRow",
     "TenantRow",
     "TierRow",
+    "UsageAlertRow",
     "UsageFileRow",
     "UsageHourRow",
     "UsageRow",

@@ -12,12 +12,14 @@ from engine.catalog.tables.base import Base
 
 
 class UsageRow(Base):
-    """One metered fact, as it is exported (`data`). `counted_in` is the hour that it counts in: its own, or a later one where that was closed."""
+    """One metered fact, as it is exported (`data`). `counted_in` is the hour that it counts in: its own, or a later one where that was closed.
+    `number` is counted on within the workspace, in the order in which events became known."""
 
     __tablename__ = "usage_events"
     __table_args__ = (
         Index("ix_usage_events_tenant_time", "tenant_id", "occurred_at"),
         Index("ix_usage_events_counted_in", "workspace_id", "counted_in"),
+        Index("ix_usage_events_number", "workspace_id", "number", unique=True),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
     workspace_id: Mapped[str]
@@ -26,6 +28,7 @@ class UsageRow(Base):
     occurred_at: Mapped[datetime]
     counted_in: Mapped[datetime]
     data: Mapped[dict[str, Any]]
+    number: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class UsageHourRow(Base):

@@ -70,12 +70,3 @@ class DeliveryRow(Base):
     last_attempt_at: Mapped[datetime | None]
     last_status: Mapped[int | None]
     last_reason: Mapped[str | None] = mapped_column(String(64))
-
-
-class QuotaReachedRow(Base):
-    """A quota that was told to be reached, in the window that begins then; so it is told once."""
-
-    __tablename__ = "quotas_reached"
-    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
-    meter: Mapped[str] = mapped_column(String(32), primary_key=True)
-    window_start: Mapped[datetime] = mapped_column(primary_key=True)

@@ -68,20 +68,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_webhook_deliveries_due", "webhook_deliveries", ["next_attempt_at", "webhook_id"], unique=False)
     op.create_index(op.f("ix_webhook_deliveries_message_id"), "webhook_deliveries", ["message_id"], unique=False)
-    op.create_table(
-        "quotas_reached",
-        sa.Column("tenant_id", sa.String(length=255), nullable=False),
-        sa.Column("meter", sa.String(length=32), nullable=False),
-        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_quotas_reached_tenant_id")),
-        sa.PrimaryKeyConstraint("tenant_id", "meter", "window_start", name=op.f("pk_quotas_reached")),
-    )
 
 
 def downgrade() -> None:
     """Back."""
 
-    op.drop_table("quotas_reached")
     op.drop_index(op.f("ix_webhook_deliveries_message_id"), table_name="webhook_deliveries")
     op.drop_index("ix_webhook_deliveries_due", table_name="webhook_deliveries")
     op.drop_table("webhook_deliveries")
