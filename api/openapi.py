@@ -93,7 +93,7 @@ def _complete(operation: dict[str, Any]) -> None:
         elif status.startswith("2") and ANSWERS.get(id_):
             known = response.get("content", {})
             response["content"] = {m: {**known.get(m, {}), "example": e} for m, e in ANSWERS[id_].items()}
-        if id_ in LOCATIONS and status in ("201", "202", "307"):
+        if id_ in LOCATIONS and status in ("201", "202", "303", "307"):
             response["headers"] = {"Location": {"schema": {"type": "string"}, "example": LOCATIONS[id_]}}
         if status.startswith("3"):
             response.pop("content", None)

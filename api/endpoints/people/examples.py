@@ -132,6 +132,8 @@ BODIES: dict[str, Any] = {
     "patch_identity_provider": {"disabled": True},
 }
 LOCATIONS = {
+    "begin_login": "https://login.acme.example/authorize?response_type=code&client_id=slicehouse&…",
+    "end_login": "/",
     "create_session": f"/v1/me/sessions/{_OWN['id']}",
     "put_member": f"/v1/workspaces/{_WORKSPACE}/members/{_USER['id']}",
     "create_invitation": f"/v1/invitations/{_INVITATION['id']}",
