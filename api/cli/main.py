@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError, Parameter
 
-from api.cli import audit, demo, keys, reading, routing, running, serving, setup
+from api.cli import audit, backup, demo, keys, reading, routing, running, serving, setup
 from engine.errors import SlicehouseError
 
 app = App(
@@ -16,7 +16,7 @@ app = App(
     version="0.1.0",
     default_parameter=Parameter(negative_iterable=()),
 )
-for module in (setup, routing, running, reading, serving, demo):
+for module in (setup, routing, running, reading, serving, backup, demo):
     for verb in module.VERBS:
         app.command(verb)
 app.command(keys.app)
