@@ -1,4 +1,5 @@
-"""An archive: a tar of plain files (POSIX ustar), the manifest first, then what it lists, in its order; compressed by zstd where asked.
+"""An archive: a tar of plain files (POSIX ustar), the manifest first, then what it lists, in its order, then the manifest's SHA-256; compressed
+by zstd where asked.
 
 It is read block by block, not by `tarfile`: that reads headers of any length into memory, and an archive may come from anywhere.
 `tar tf` lists one all the same.
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from engine.errors import ConfigurationError, SliceUnusable
 from slices.backup.manifest import Archive, Member
 
-MANIFEST = "manifest.json"
+MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 _MOST_MANIFEST = 256 << 20
 _CHUNK = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -33,13 +34,13 @@ class Writer:
     def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
         self._out: Any = pa.CompressedOutputStream(file, "zstd") if compressed else file
         self._written = 0
+        self._seal = b""
 
     def manifest(self, archive: Archive) -> None:
         """The first member."""
         content = archive.model_dump_json(indent=1).encode()
-        self._write(header(MANIFEST, len(content)))
-        self._write(content)
-        self._pad(BLOCKSIZE)
+        self._seal = sha256(content).hexdigest().encode()
+        self._whole(MANIFEST, content)
 
     def member(self, member: Member, path: Path) -> None:
         """A file that must be what the manifest says. Raises SliceUnusable where it is not."""
@@ -58,10 +59,16 @@ class Writer:
 
     def end(self) -> None:
         """The end of the archive."""
+        self._whole(SEAL, self._seal)
         self._write(bytes(2 * BLOCKSIZE))
         self._pad(RECORDSIZE)
         if isinstance(self._out, pa.NativeFile):
             self._out.close()
+
+    def _whole(self, name: str, content: bytes) -> None:
+        self._write(header(name, len(content)))
+        self._write(content)
+        self._pad(BLOCKSIZE)
 
     def _write(self, content: bytes) -> None:
         self._out.write(content)
@@ -94,6 +101,7 @@ class Reader:
         file.seek(0)
         self._in: Any = pa.CompressedInputStream(file, "zstd") if start == _ZSTD else file
         self._read = 0
+        self._seal = b""
 
     def manifest(self) -> Archive:
         """The first member."""
@@ -101,6 +109,7 @@ class Reader:
         if name != MANIFEST or size > _MOST_MANIFEST:
             raise not_whole("it does not begin with a manifest")
         content = b"".join(self._content(size))
+        self._seal = sha256(content).hexdigest().encode()
         try:
             archive = Archive.model_validate_json(content)
         except ValidationError:
@@ -123,7 +132,9 @@ class Reader:
             raise not_whole(f"{member.name} is not what was written")
 
     def end(self) -> None:
-        """Nothing comes after the last member."""
+        """The manifest is the one that was written, and nothing comes after."""
+        if self._header() != (SEAL, len(self._seal)) or b"".join(self._content(len(self._seal))) != self._seal:
+            raise not_whole("its manifest is not what was written")
         if any(any(self._block(BLOCKSIZE)) for _ in range(2)) or any(self._block(-self._read % RECORDSIZE)):
             raise not_whole("something comes after its end")
         if self._some(1):

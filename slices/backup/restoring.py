@@ -261,8 +261,15 @@ def _place_files(unpacked: _Unpacked, workspace_id: str, path: Path, found: Rest
     for file in sorted(p for p in source.rglob("*") if p.is_file()):
         to = path.parent / file.relative_to(source)
         if not to.exists():
-            to.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(to.parent, undo)
             shutil.copyfile(file, to)
             undo.callback(to.unlink, missing_ok=True)
             written.append(to)
     found.notes.append(f"{slug}: its workspace file is {path}; {len(written)} files were written there, what was there stayed.")
+
+
+def _make_folder(path: Path, undo: ExitStack) -> None:
+    """Makes a folder and those above it that are not there."""
+    for folder in reversed([p for p in (path, *path.parents) if not p.exists()]):
+        folder.mkdir()
+        undo.callback(folder.rmdir)

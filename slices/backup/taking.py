@@ -127,6 +127,7 @@ def _take(installation: Installation, output: Path, actor: audit.Actor) -> Taken
         tables = copy_out(session, home.backup / "catalog")
         rows, live = workspaces.all_workspaces(session), len(_live(session))
         revision = revision_of(session.connection())
+    installation.failpoint("backup.fixed")
     for path in [home.secret, *home.others()]:
         links.copy(path)
     links.named |= journals.named
