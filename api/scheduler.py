@@ -1,4 +1,4 @@
-"""The one scheduler process: fires schedules into the queue of runs, and runs each queued refresh as a child process."""
+"""The one scheduler process: fires schedules into the queue of runs, runs each queued refresh as a child process, and keeps the audit as long as it is to be kept."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from api.control.retention import AuditRetention
 from api.ending import on_ending
 from engine.catalog import runs, workspaces
 from engine.errors import SlicehouseError
@@ -34,8 +35,10 @@ def main() -> int:
             _add(installation, schedule, read_workspace(Path(file)))
         schedule.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
+        retention = AuditRetention(installation)
         while not ended.wait(0.5) and os.getppid() == parent:
             _start_queued(installation, children)
+            retention.step()
         schedule.stop()
         for child in children.values():
             child.terminate()
