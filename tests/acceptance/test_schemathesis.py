@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,10 +32,15 @@ from api.control.access.permissions import PERMISSIONS
 from api.endpoints import stream
 from api.openapi import operations
 from engine.catalog import versions
+from engine.catalog.audit import Actor
 from engine.catalog.tables import SubscriptionRow, TierRow
+from slices.backup.restoring import Target, restore
+from slices.backup.taking import take
 from tests.acceptance.http_world import World, new_world
+from tests.conftest import fresh_database
+from tests.integration.driving import postgres_url
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
 SEED = int(os.environ.get("SEED", "8321"))
 DOCUMENT = bare_app().openapi()
 OPERATIONS = {o["operationId"]: (path, method, o) for path, method, o in operations(DOCUMENT)}
@@ -116,8 +122,24 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(http_shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    world = new_world(http_shared, tmp_path_factory.mktemp("schemathesis") / "world", statement_seconds=1.0)
+def module_database(postgres: str) -> Iterator[str]:
+    with fresh_database(postgres) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stage(
+    request: pytest.FixtureRequest, http_shared: Path, tmp_path_factory: pytest.TempPathFactory, module_database: str
+) -> Iterator[Stage]:
+    """On each kind of catalog: they take numbers and texts of other bounds."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    world = new_world(http_shared, folder / "world", statement_seconds=1.0)
+    if request.param == "postgresql":
+        take(world.installation, folder / "world.tar", Actor("command", ""))
+        shutil.move(world.home, folder / "before")
+        catalog = postgres_url(module_database)
+        restore(folder / "world.tar", Target(world.home, catalog), Actor("command", ""))
+        world = World(world.folder, {"statement_seconds": 1.0, "catalog": catalog})
     with pytest.MonkeyPatch.context() as patch, world.client:
         patch.setattr(stream, "LONGEST", 0.0)  # a stream of events ends after what there is, whatever it is of
         yield Stage(world)
