@@ -82,8 +82,10 @@ class Requests:
             self._metrics.request(scope["method"], template, out.status or 499, time.perf_counter() - began)
 
     def _early(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer of what no endpoint sees: OPTIONS, and a body that says that it is too long."""
+        """The answer of what no endpoint sees: OPTIONS, a NUL in an address, and a body that says that it is too long."""
         request_id = scope["state"]["request_id"]
+        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):  # nothing has it in its name, and PostgreSQL takes none
+            return self._problem(Problem("validation", "A NUL is part of no name."), request_id)
         if scope["method"] == "OPTIONS":
             methods = allowed_methods(self._routes, scope["path"])
             if not methods:

@@ -7,6 +7,7 @@ Nothing here knows an operation. Names in paths are ids that answers held, examp
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from schemathesis.generation.modes import GenerationMode
 from sqlalchemy import delete, update
 
 from api.app import bare_app
+from api.control.access.keys import KeyWanted
 from api.control.access.permissions import PERMISSIONS
 from api.endpoints import stream
 from api.openapi import operations
@@ -212,6 +214,43 @@ def test_every_answer_is_one_of_the_document(stage: Stage, name: str) -> None:
         stage.let_in[name] += answer.status_code < 400
 
     ask()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("GET", "{base}/tenants/key:%00a", {}),
+        ("PUT", "{base}/tenants/key:a%00", {"json": {}}),
+        ("GET", "/v1/workspaces/%00/tenants", {}),
+        ("GET", "{base}/audit?action=%00", {}),
+        ("GET", "{base}/keys/%00", {}),
+        ("GET", "/embed/%00", {}),
+        ("GET", "/v1/dashboards", {"headers": {"X-Tenant-ID": "%00"}}),
+        ("GET", "/v1/me", {"headers": {"X-Workspace-ID": "%00"}}),
+        ("POST", "{base}/keys", {"json": {"scope": "tenant:\0"}}),
+    ],
+)
+def test_nul_is_in_no_name_of_either_catalog(stage: Stage, method: str, path: str, sent: dict[str, Any]) -> None:
+    headers = stage.keys["workspace"] | sent.get("headers", {})
+    answer = stage.world.client.request(method, path.format(base=stage.world.base), **sent | {"headers": headers})
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation")
+
+
+def test_batch_refuses_a_key_with_a_nul_alone(stage: Stage) -> None:
+    content = b'{"key": "a\\u0000"}\n{"key": "b"}'
+    answer = stage.world.client.post(f"{stage.world.base}/tenants:batch", content=content, headers=stage.keys["workspace"])
+    assert [json.loads(line)["status"] in (200, 201) for line in answer.text.splitlines()] == [False, True]
+
+
+def test_text_that_only_postgresql_refuses_is_the_callers_fault(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a shape lets through: here a key's label as long as no column has it."""
+    monkeypatch.setattr(
+        "api.endpoints.keys.KeyWanted", lambda scope, permissions, label, *more: KeyWanted(scope, permissions, "x" * 300, *more)
+    )
+    answer = stage.world.client.post(f"{stage.world.base}/keys", json={}, headers=stage.keys["workspace"])
+    is_sqlite = stage.world.installation.catalog.engine.dialect.name == "sqlite"
+    assert answer.status_code == (201 if is_sqlite else 422)
+    assert is_sqlite or answer.json()["code"] == "validation"
 
 
 def test_most_operations_were_let_in(stage: Stage) -> None:
