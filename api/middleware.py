@@ -84,8 +84,10 @@ class Requests:
     def _early(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer of what no endpoint sees: OPTIONS, a NUL in an address, and a body that says that it is too long."""
         request_id = scope["state"]["request_id"]
-        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):  # nothing has it in its name, and PostgreSQL takes none
-            return self._problem(Problem("validation", "A NUL is part of no name."), request_id)
+        if "\0" in scope["path"]:  # nothing has one in its name, and PostgreSQL cannot even look for it
+            return self._not_found(request_id)
+        if b"%00" in scope.get("query_string", b""):
+            return self._problem(Problem("validation", "A NUL is part of no value."), request_id)
         if scope["method"] == "OPTIONS":
             methods = allowed_methods(self._routes, scope["path"])
             if not methods:
