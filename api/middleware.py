@@ -82,8 +82,12 @@ class Requests:
             self._metrics.request(scope["method"], template, out.status or 499, time.perf_counter() - began)
 
     def _early(self, scope: Scope, headers: Headers) -> Response | None:
-        """The answer of what no endpoint sees: OPTIONS, and a body that says that it is too long."""
+        """The answer of what no endpoint sees: OPTIONS, a NUL in an address, and a body that says that it is too long."""
         request_id = scope["state"]["request_id"]
+        if "\0" in scope["path"]:  # nothing has one in its name, and PostgreSQL cannot even look for it
+            return self._not_found(request_id)
+        if b"%00" in scope.get("query_string", b""):
+            return self._problem(Problem("validation", "A NUL is part of no value."), request_id)
         if scope["method"] == "OPTIONS":
             methods = allowed_methods(self._routes, scope["path"])
             if not methods:

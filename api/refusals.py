@@ -6,6 +6,7 @@ import logging
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -49,6 +50,12 @@ def install(app: FastAPI, metrics: Metrics, routes: list[Route]) -> None:
     async def _ours(request: Request, error: SlicehouseError) -> Response:
         log.error("failed", extra={"request_id": request.state.request_id, "code": error.code})
         return refuse(request, Problem("slice_unusable" if error.code == "slice_unusable" else "internal"))
+
+    @app.exception_handler(DataError)
+    async def _unfit(request: Request, error: DataError) -> Response:
+        """A text or number that the shapes let through and that PostgreSQL does not take: it was the caller's."""
+        log.warning("a value does not fit the catalog", extra={"request_id": request.state.request_id})
+        return refuse(request, Problem("validation"))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

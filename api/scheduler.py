@@ -1,4 +1,5 @@
-"""The one scheduler process: fires schedules into the queue of runs, and runs each queued refresh as a child process; it delivers webhooks.
+"""The one scheduler process: fires schedules into the queue of runs, and runs each queued refresh as a child process; it delivers webhooks, and keeps the audit
+as long as it is to be kept.
 
 The schedules are those of all workspaces of the catalog, as their files say them now: a workspace that is made by program, or applied while
 it runs, is among them within seconds.
@@ -13,6 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
+from api.control.retention import AuditRetention
 from api.control.webhooks.delivering import Deliverer
 from api.control.working import Worker
 from api.ending import on_ending
@@ -46,9 +48,11 @@ def main() -> int:
         worker = Worker(installation)
         worker.start()
         children: dict[str, subprocess.Popen[bytes]] = {}
+        retention = AuditRetention(installation)
         while not ended.wait(0.5) and os.getppid() == parent:
             schedules.look()
             _start_queued(installation, children)
+            retention.step()
         schedules.schedule.stop()
         deliverer.stop()
         worker.stop()

@@ -17,7 +17,7 @@ from api.ending import on_ending
 from api.serving.metrics import FOLDER
 from engine.errors import WorkFailed
 from slices.layout import Home
-from slices.locking import one_scheduler
+from slices.locking import one_scheduler, serving
 
 # Seconds that open answers, streams among them, have when a worker is told to end.
 _GRACE = 5
@@ -80,11 +80,12 @@ def supervise(home: Path, files: Sequence[Path], *, host: str, port: int, worker
     ended = threading.Event()
     on_ending(lambda *_: ended.set())
     try:
-        while True:
-            for child in children:
-                child.keep()
-            if ended.wait(0.5):
-                return
+        with serving(Home(home)):
+            while True:
+                for child in children:
+                    child.keep()
+                if ended.wait(0.5):
+                    return
     finally:
         for child in reversed(children):
             child.end()

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     idle_timeout: int = Field(default=60, ge=1, description="silence of a source after which reading fails")
     keep_versions: int = Field(default=3, ge=1, description="slice versions kept per tenant")
     keep_hours: int = Field(default=24, ge=0, description="a replaced version stays at least so long")
+    audit_days: int | None = Field(
+        default=None, ge=30, le=36_500, description="records of the audit that are older are removed, once a day; without one all are kept"
+    )
     compression: str = Field(default="light", pattern="^(light|small)$")
     network_allow: list[str] = Field(
         default=[],

@@ -29,7 +29,12 @@ class Installation:
 
     def derived_key(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose (HMAC-SHA-256 of the secret)."""
-        return hmac.new(self.secret, purpose.encode(), sha256).digest()
+        return derived_key(self.secret, purpose)
+
+
+def derived_key(secret: bytes, purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose, of an installation's secret (HMAC-SHA-256)."""
+    return hmac.new(secret, purpose.encode(), sha256).digest()
 
 
 def open_installation(settings: Settings, *, migrate: bool = True) -> Installation:

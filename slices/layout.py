@@ -4,6 +4,8 @@ home/
   catalog.sqlite              the catalog, unless SLICEHOUSE_CATALOG names a PostgreSQL database
   secret                      the installation's own key (0600)
   scheduler.lock              one scheduler at a time
+  serving.lock                held by servers, so that nothing is restored below them
+  backup.lock, backup/        one backup at a time, and what it works on
   usage/….jsonl               usage that is not counted yet, a file a process and second
   postgres/ …                 the demo's server, where it runs
   workspaces/ws_…/
@@ -23,6 +25,14 @@ from pathlib import Path
 
 from engine.errors import StorageError
 from engine.ids import is_id
+
+_OF_A_HOME = ("catalog.sqlite*", "*.lock", "*.part", "usage", "postgres", "workspaces", "backup")
+_OF_A_WORKSPACE = ("*.lock", "*.part", "snapshots", "held", "runs", "tenants")
+
+
+def _children(folder: Path, known: tuple[str, ...]) -> list[Path]:
+    """What lies in a folder under other names than these."""
+    return [p for p in sorted(folder.iterdir()) if not p.is_symlink() and not any(p.match(k) for k in known)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,28 @@ class Home:
     def scheduler_lock(self) -> Path:
         """Held while a scheduler fires this installation's schedules."""
         return self.path / "scheduler.lock"
+
+    @property
+    def serving_lock(self) -> Path:
+        """Held while a server runs on this installation."""
+        return self.path / "serving.lock"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Held while a backup is taken."""
+        return self.path / "backup.lock"
+
+    @property
+    def backup(self) -> Path:
+        """What a backup works on; removed when it ends."""
+        return self.path / "backup"
+
+    def others(self) -> list[Path]:
+        """Files of the home folder that are neither the catalog, the secret, usage, published or landed, nor of something at work."""
+        found = [p for p in _children(self.path, _OF_A_HOME) if p.name != self.secret.name]
+        for folder in sorted((self.path / "workspaces").glob("ws_*")):
+            found += _children(folder, _OF_A_WORKSPACE)
+        return [f for p in found for f in ([p] if p.is_file() else sorted(p.rglob("*"))) if f.is_file() and not f.is_symlink()]
 
     def workspace(self, workspace: str) -> WorkspaceFolder:
         """The folder of a workspace; `workspace` is its ws_… id."""

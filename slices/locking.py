@@ -38,6 +38,15 @@ def one_scheduler(home: Home) -> AbstractContextManager[None]:
     )
 
 
+@contextmanager
+def serving(home: Home) -> Iterator[None]:
+    """Held by every server of an installation while it runs, several at once."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    with home.serving_lock.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
 def is_held(path: Path) -> bool:
     """Whether somebody holds the lock now."""
     if not path.exists():

@@ -7,6 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -59,6 +60,13 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
     """The URI of a fresh, empty database; dropped after the test."""
+    with fresh_database(postgres) as uri:
+        yield uri
+
+
+@contextmanager
+def fresh_database(postgres: str) -> Iterator[str]:
+    """The same for as long as the block runs."""
     name = f"t_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name)))

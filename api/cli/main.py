@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import App, CycloptsError, Parameter
 
-from api.cli import applying, audit, demo, keys, reading, routing, running, serving, setup, usage
+from api.cli import applying, audit, backup, demo, keys, reading, routing, running, serving, setup, usage
 from engine.errors import SlicehouseError
 
 app = App(
@@ -16,7 +16,7 @@ app = App(
     version="0.1.0",
     default_parameter=Parameter(negative_iterable=()),
 )
-for module in (setup, routing, running, reading, applying, serving, usage, demo):
+for module in (setup, routing, running, reading, applying, serving, usage, backup, demo):
     for verb in module.VERBS:
         app.command(verb)
 app.command(keys.app)

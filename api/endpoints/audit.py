@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Select, select
 
 from api.control.access.reach import reached
+from api.endpoints.bodies import Moment
 from api.endpoints.context import enter, permission
 from api.endpoints.entering import Entered, within
 from api.endpoints.lists import Paged, listed
@@ -20,7 +20,6 @@ from engine.catalog.audit import audit_facts
 from engine.catalog.tables import AuditRow, TenantRow
 
 router = APIRouter(prefix="/v1/workspaces/{ws}", tags=["audit"], dependencies=[Depends(enter)])
-Moment = Annotated[datetime | None, Query(description="RFC 3339")]
 
 
 def _records(found: Entered) -> Select[AuditRow]:
@@ -39,8 +38,8 @@ def list_audit(
     actor: Annotated[str | None, Query(description="the actor's id")] = None,
     target: Annotated[str | None, Query(description="the id of what it was done to")] = None,
     outcome: Literal["allowed", "denied"] | None = None,
-    since: Annotated[datetime | None, Query(alias="from", description="RFC 3339")] = None,
-    to: Moment = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
 ) -> dict[str, Any]:
     """Who did what, newest first. Of a tenant's scope: what was done to it and to those below it."""
     found = within(request, ws)

@@ -21,6 +21,8 @@ def _permission(text: str) -> str:
 def _in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("must say its zone: 2026-01-31T00:00:00Z")
+    if not 1900 <= moment.year < 3000:  # so that no zone leads beyond what a date can be
+        raise ValueError("must lie in the years 1900 to 2999")
     return moment.astimezone(UTC)
 
 

@@ -28,11 +28,12 @@ from api.endpoints.context import Asked, asked, enter, permission, wanted_format
 from api.endpoints.lists import listed
 from api.endpoints.shapes import DashboardShape, DashboardSummary, Data, ListOf, ManyData
 from api.serving.answer import Cancel
+from api.serving.formats import MEDIA
 from api.serving.problems import FieldError, Problem
 from engine.dashboards import Dashboard, Parameter, ParameterError, bind, resolved_default
 
 router = APIRouter(prefix="/v1/dashboards", tags=["data"], dependencies=[Depends(enter)])
-Format = Annotated[str | None, Query(description="json, arrow, csv or parquet; else by Accept")]
+Format = Annotated[str | None, Query(description="else by Accept", json_schema_extra={"enum": [*MEDIA, None]})]
 _OPTIONS = 1_000
 
 

@@ -131,7 +131,7 @@ _SIGNING_KEY = {
     "id": "sk_01m86k7gb1d3f5h7j9m1p3r5t7",
     "label": "our back end",
     "algorithm": "EdDSA",
-    "public_key": "-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n",
+    "public_key": "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAykZYVSRs7L1UJw/SLH67F7xUjpi2VEwLC3stlj6uGfY=\n-----END PUBLIC KEY-----\n",
     "scope": "workspace",
     "permissions": ["query:panel", "dashboard:view"],
     "issuer": _WORKSPACE,
@@ -195,6 +195,8 @@ _ENTITLEMENTS = {
     "seats": 10,
     "changes_at": None,
 }
+_ARROW, _PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+_TABLE = {_JSON: _ROWS, _ARROW: "an Arrow stream", "text/csv": "status,orders\nopen,12\npaid,340\n", _PARQUET: "a Parquet file"}
 _USAGE = {
     "data": [
         {
@@ -218,6 +220,7 @@ _USAGE = {
     "granularity": "day",
     "time_zone": "UTC",
 }
+_USAGE_FILES = {_JSON: _USAGE, "text/csv": "start,end,tenant,queries,…\n2026-11-24T00:00:00.000000Z,…\n", _PARQUET: "a Parquet file"}
 
 
 _THEME = {
@@ -406,9 +409,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "branding": _RESOLVED,
         }
     },
-    "get_panel": {_JSON: _ROWS, "text/csv": "status,orders\nopen,12\npaid,340\n"},
+    "get_panel": _TABLE,
     "post_data": {_JSON: {"panels": {"orders": _ROWS}}},
-    "post_query": {_JSON: _ROWS, "text/csv": "status,orders\nopen,12\npaid,340\n"},
+    "post_query": _TABLE,
     "get_schema": {
         _JSON: {
             "data": [
@@ -499,8 +502,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "get_subscription": {_JSON: _SUBSCRIPTION},
     "get_entitlements": {_JSON: _ENTITLEMENTS},
-    "get_workspace_usage": {_JSON: _USAGE},
-    "get_usage": {_JSON: _USAGE},
+    "get_workspace_usage": _USAGE_FILES,
+    "get_usage": _USAGE_FILES,
     "export_usage_events": {
         "application/x-ndjson": '{"specversion": "1.0", "id": "ev_…", "type": "slicehouse.usage.query", "subject": "tn_…", "data": {"rows": 40, …}, …}\n'
     },

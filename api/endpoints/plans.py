@@ -88,7 +88,7 @@ def list_tiers(request: Request, ws: str, page: Paged) -> dict[str, Any]:
 
 
 @router.get("/tiers/{tier}", **permission("tenants:view", TierShape))
-def get_tier(request: Request, ws: str, tier: str, version: Annotated[int | None, Query(ge=1)] = None) -> dict[str, Any]:
+def get_tier(request: Request, ws: str, tier: str, version: Annotated[int | None, Query(ge=1, lt=2**31)] = None) -> dict[str, Any]:
     """A tier, its newest version where none is named."""
     found = within(request, ws)
     with found.installation.catalog.read() as session:
@@ -138,7 +138,9 @@ class SubscriptionInput(Input):
     """A subscription, in effect now or from `effective_at` on."""
 
     tier: Slug
-    version: Annotated[int, Field(ge=1)] | None = Field(default=None, description="the one that the tenant has of it, else the newest")
+    version: Annotated[int, Field(ge=1, lt=2**31)] | None = Field(
+        default=None, description="the one that the tenant has of it, else the newest"
+    )
     status: Literal["trialing", "active", "past_due", "paused", "canceled"] = "active"
     effective_at: Moment | None = None
     trial_end: Moment | None = None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.endpoints.answering import DEFAULT_ROWS, MOST_ROWS, Statement, answered, given, most
 from api.endpoints.context import asked, enter, permission, wanted_format
 from api.endpoints.shapes import Data
+from api.serving.formats import MEDIA
 from api.serving.problems import Problem
 
 router = APIRouter(prefix="/v1", tags=["data"], dependencies=[Depends(enter)])
@@ -28,7 +29,7 @@ class QueryRequest(BaseModel):
 async def post_query(
     request: Request,
     body: QueryRequest,
-    format: Annotated[str | None, Query(description="json, arrow, csv or parquet; else by Accept")] = None,
+    format: Annotated[str | None, Query(description="else by Accept", json_schema_extra={"enum": [*MEDIA, None]})] = None,
 ) -> Response:
     """One SELECT on the caller's slice."""
     found = asked(request)

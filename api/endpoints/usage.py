@@ -22,6 +22,7 @@ from api.control.usage.alerts import shown_alert
 from api.control.usage.events import cloud_event
 from api.control.usage.reporting import METERS, Granularity, Group, ReportWanted, month_of, report
 from api.control.usage.sinks import end_sink, found_sink, put_sink, shown_sink
+from api.endpoints.bodies import Moment
 from api.endpoints.context import context_of, enter, named_by, permission, permitted
 from api.endpoints.entering import Entered, actor_of, entered, within
 from api.endpoints.lists import Paged, listed
@@ -33,10 +34,11 @@ from engine.clock import rfc3339
 router = APIRouter(prefix="/v1", tags=["usage"], dependencies=[Depends(enter)])
 _GROUPS = ("tenant", "user", "dashboard", "panel", "host", "door")
 _MOST_DAYS = 800
-From = Annotated[datetime | None, Query(alias="from", description="RFC 3339, included; thirty days ago where none is said")]
-To = Annotated[datetime | None, Query(description="RFC 3339, excluded; now where none is said")]
-FromPeriod = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM, included")]
-ToPeriod = Annotated[str | None, Query(pattern=r"^\d{4}-(0[1-9]|1[0-2])$", description="YYYY-MM, included")]
+_PERIOD = r"^(19|2\d)\d\d-(0[1-9]|1[0-2])$"
+From = Annotated[Moment | None, Query(alias="from", description="RFC 3339, included; thirty days ago where none is said")]
+To = Annotated[Moment | None, Query(description="RFC 3339, excluded; now where none is said")]
+FromPeriod = Annotated[str | None, Query(pattern=_PERIOD, description="YYYY-MM, included")]
+ToPeriod = Annotated[str | None, Query(pattern=_PERIOD, description="YYYY-MM, included")]
 GroupBy = Annotated[str, Query(description="of tenant, user, dashboard, panel, host, door, with commas between")]
 Zone = Annotated[str, Query(description="the IANA time zone of days and months")]
 Format = Annotated[Literal["json", "csv", "parquet"], Query()]
@@ -71,8 +73,6 @@ def _wanted(
         zone(name)
     except ValueError as error:
         raise _wrong("time_zone", str(error)) from None
-    if any(m is not None and m.tzinfo is None for m in (start, to)):
-        raise _wrong("from", "A moment says its zone: 2026-01-31T00:00:00Z.")
     now = context_of(request).installation.clock()
     begin = month_of(first, name) if first else start or now - timedelta(days=30)
     end = (month_of(last, name) + timedelta(days=32)).replace(day=1) if last else to or now + timedelta(hours=1)

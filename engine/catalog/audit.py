@@ -135,10 +135,13 @@ def verify(session: Session, key: bytes) -> Chain:
 
 
 def remove_before(session: Session, key: bytes, actor: Actor, moment: datetime, now: datetime) -> int:
-    """Retention: removes the records that are older, and records that it did; how many they were."""
-    first = session.scalar(select(func.min(AuditRow.number)).where(AuditRow.occurred_at >= moment))
-    oldest = session.scalar(select(func.min(AuditRow.number)))
-    if first is None or oldest is None or first <= oldest:
+    """Retention: removes the records that are older, and records that it did; how many they were. Where all are older, that record begins
+    the chain anew."""
+    oldest, newest = session.execute(select(func.min(AuditRow.number), func.max(AuditRow.number))).one()
+    if oldest is None:
+        return 0
+    first = session.scalar(select(func.min(AuditRow.number)).where(AuditRow.occurred_at >= moment)) or newest + 1
+    if first <= oldest:
         return 0
     append(session, key, actor, Entry(RETENTION, "audit", after={"kept_from": first, "removed": first - oldest}), now)
     session.execute(delete(AuditRow).where(AuditRow.number < first))

@@ -11,11 +11,14 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import OperationalError as DatabaseIsAway
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.schema import CreateSchema
 
+from engine.catalog.tables import Base
 from engine.errors import StorageError
 
 CHANNEL = "slicehouse_catalog"
@@ -89,16 +92,44 @@ def is_filled(url: str) -> bool:
 
 def migrate_catalog(engine: Engine, revision: str = "head") -> None:
     """Brings the catalog's tables to that revision, up or down; whoever else migrates waits."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(_LOCK)
-        config.attributes["connection"] = connection
-        current = MigrationContext.configure(connection).get_current_revision()
-        is_back = revision != "head" and current is not None and revision < current
-        (command.downgrade if is_back else command.upgrade)(config, revision)
+        migrate_on(connection, revision)
         connection.commit()
+
+
+def migrate_on(connection: Connection, revision: str = "head") -> None:
+    """The same within a transaction of the caller's."""
+    config = _config()
+    config.attributes["connection"] = connection
+    current = revision_of(connection)
+    is_back = revision != "head" and current is not None and revision < current
+    (command.downgrade if is_back else command.upgrade)(config, revision)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the catalog's tables; None where there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_known(revision: str) -> bool:
+    """Whether this release has that revision of the catalog."""
+    return any(script.revision == revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def set_aside(connection: Connection, schema: str) -> None:
+    """Moves the catalog's tables in PostgreSQL into a schema of their own, made for them."""
+    preparer = connection.dialect.identifier_preparer
+    connection.execute(CreateSchema(schema))
+    for name in sorted({*Base.metadata.tables, "alembic_version"} & set(inspect(connection).get_table_names())):
+        connection.execute(text(f"ALTER TABLE {preparer.quote(name)} SET SCHEMA {preparer.quote(schema)}"))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
 
 
 def _postgres(url: str) -> Engine:

@@ -80,7 +80,9 @@ def tenants_of(session: Session, workspace_id: str, *, limit: int | None = None,
 
 
 def find_tenant(session: Session, workspace_id: str, name: str) -> TenantRow | None:
-    """By tn_… id, or by key; `key:` before it always means the key (rules.md 5)."""
+    """By tn_… id, or by key; `key:` before it always means the key (rules.md 5). A NUL is in none: PostgreSQL cannot even look for it."""
+    if "\0" in name:
+        return None
     query = select(TenantRow).where(TenantRow.workspace_id == workspace_id)
     if is_id(name, "tn"):
         return session.scalar(query.where(TenantRow.id == name))

@@ -141,6 +141,18 @@ def test_answers_have_the_shape_that_is_documented(world: World) -> None:
     shapes.ManyData.model_validate(many.json())
 
 
+@pytest.mark.parametrize("format", ["json", "arrow", "csv", "parquet"])
+def test_media_of_each_format_is_in_the_document(world: World, document: dict[str, Any], format: str) -> None:
+    boss = world.key("workspace")
+    for name, path, headers in (("get_panel", PANEL, world.key()), ("get_workspace_usage", f"{world.base}/usage", boss)):
+        operation = next(o for _, _, o in operations(document) if o["operationId"] == name)
+        answer = world.client.get(path, params={"format": format}, headers=headers)
+        if answer.status_code == 200:
+            assert answer.headers["content-type"].split(";")[0] in operation["responses"]["200"]["content"], name
+        offered = next(p["schema"] for p in operation["parameters"] if p.get("name") == "format")["enum"]
+        assert (format in offered) == (answer.status_code == 200), name
+
+
 def test_permissions_in_the_document_are_those_that_are_asked(world: World, document: dict[str, Any]) -> None:
     """A key with every permission but the documented one is refused with `forbidden`, for every operation."""
     for path, method, operation in operations(document):

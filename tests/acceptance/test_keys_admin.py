@@ -52,6 +52,11 @@ def test_same_request_sent_again_makes_one_key_and_does_not_say_it_again(world: 
     assert first.json()["key"].encode() not in b"".join(p.read_bytes() for p in world.home.rglob("*") if p.is_file())
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"])
+def test_key_that_ends_at_no_moment_of_utc_is_422(world: World, boss: dict[str, str], moment: str) -> None:
+    assert code(make(world, {"scope": "tenant:1", "expires_at": moment}, boss)) == (422, "validation")
+
+
 def test_nobody_hands_on_what_they_have_not(world: World, boss: dict[str, str]) -> None:
     maker = world.key("workspace", permissions=MAKER)
     refused = make(world, {"permissions": ["query:panel", "audit:view"]}, maker)

@@ -68,6 +68,13 @@ def test_tier_has_versions_and_a_subscriber_keeps_its_own_until_it_is_migrated(w
     assert world.client.get(f"{world.base}/tiers/pro?version=1", headers=boss).json()["features"] == {"sql": True}
 
 
+@pytest.mark.parametrize("number", [2**31, 2**63, 10**40])
+def test_version_that_no_catalog_can_hold_is_422(world: World, boss: dict[str, str], number: int) -> None:
+    tier(world, boss)
+    assert code(world.client.get(f"{world.base}/tiers/pro?version={number}", headers=boss)) == (422, "validation")
+    assert code(subscribe(world, boss, version=number)) == (422, "validation")
+
+
 def test_retired_tier_takes_nobody_new(world: World, boss: dict[str, str]) -> None:
     tier(world, boss)
     subscribe(world, boss)
@@ -361,6 +368,8 @@ def test_report_has_days_of_a_zone_and_other_formats(world: World, boss: dict[st
 
 
 @pytest.mark.parametrize("query", ["group_by=colour", "group_by=tenant,tenant", "time_zone=Mars", "granularity=week", "from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z",
-                                   "from=2020-01-01T00:00:00Z", "from=2026-01-01T00:00:00", "from_period=2026-13", "format=xlsx"])  # fmt: skip
+                                   "from=2020-01-01T00:00:00Z", "from=2026-01-01T00:00:00", "from_period=2026-13", "format=xlsx",
+                                   "from_period=0000-01", "to_period=0000-01", "to_period=9999-12", "from_period=9999-12", "from=0001-01-01T00:00:00%2B14:00",
+                                   "to=9999-12-31T23:59:59-14:00", "from=0001-01-01T00:00:00Z&to=0001-02-01T00:00:00Z&time_zone=America/Lima"])  # fmt: skip
 def test_report_that_cannot_be_is_422(world: World, boss: dict[str, str], query: str) -> None:
     assert code(world.client.get(f"{world.base}/usage?{query}", headers=boss)) == (422, "validation")

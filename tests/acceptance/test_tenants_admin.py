@@ -314,6 +314,13 @@ def test_audit_is_filtered_and_paged(world: World, boss: dict[str, str]) -> None
     assert [r["number"] for r in ask("sort=created_at")["data"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"])
+def test_audit_from_a_moment_that_is_none_in_utc_is_422(world: World, boss: dict[str, str], moment: str) -> None:
+    for name in ("from", "to"):
+        answer = world.client.get(f"{world.base}/audit", params={name: moment}, headers=boss)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation")
+
+
 def test_refusals_are_in_the_audit_and_alike_ones_of_a_second_are_one_record(world: World, boss: dict[str, str]) -> None:
     mine = world.key("tenant", "1", ["tenants:view"])
     for _ in range(3):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +17,14 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from api.cli.main import main
+from api.control.retention import AuditRetention, retain_audit
 from engine.catalog import Catalog, audit, open_catalog
 from engine.catalog.audit import Actor, Entry
 from engine.catalog.tables import AuditRow
+from engine.errors import StorageError
+from engine.settings import Settings
+from slices.installation import Installation, open_installation
+from slices.layout import Home
 from tests.integration.driving import postgres_url
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,6 +93,112 @@ def test_retention_removes_the_oldest_and_says_so(catalog: Catalog) -> None:
         assert audit.remove_before(session, KEY, WHO, NOW + timedelta(days=2), NOW + timedelta(days=9)) == 0
         session.execute(delete(AuditRow).where(AuditRow.number == 3))
     assert chain(catalog).broken == 4, "more is gone than retention says"
+
+
+def test_retention_where_all_are_old_begins_the_chain_anew(catalog: Catalog) -> None:
+    for day in (100, 200):
+        with catalog.write() as session:
+            removed = audit.remove_before(session, KEY, WHO, NOW + timedelta(days=day - 30), NOW + timedelta(days=day))
+        assert removed == (5 if day == 100 else 1)
+        assert chain(catalog) == audit.Chain(1, chain(catalog).head)
+    with catalog.write() as session:
+        audit.append(session, KEY, WHO, Entry("x", "y"), NOW + timedelta(days=201))
+        assert audit.remove_before(session, KEY, WHO, NOW + timedelta(days=199), NOW + timedelta(days=201)) == 0
+    assert chain(catalog) == audit.Chain(2, chain(catalog).head)
+
+
+@pytest.fixture
+def kept(catalog: Catalog, tmp_path: Path) -> tuple[Installation, list[datetime]]:
+    """An installation on that catalog which keeps its audit for 30 days, and its clock: the last of the moments."""
+    moments = [NOW + timedelta(days=5)]
+    settings = Settings(home=tmp_path, audit_days=30)
+    installation = Installation(settings, Home(tmp_path), catalog, bytes(range(32)), clock=lambda: moments[-1])
+    with catalog.write() as session:
+        session.execute(delete(AuditRow))
+        for day in range(5):
+            audit.append(session, installation.derived_key("audit"), WHO, Entry("x", "y"), NOW + timedelta(days=day))
+    return installation, moments
+
+
+def numbers(catalog: Catalog) -> list[int]:
+    with catalog.read() as session:
+        return list(session.scalars(select(AuditRow.number).order_by(AuditRow.number)))
+
+
+def test_scheduler_keeps_the_audit_as_long_as_the_setting_says(kept: tuple[Installation, list[datetime]]) -> None:
+    installation, moments = kept
+    retention = AuditRetention(installation)
+    retention.step()
+    assert numbers(installation.catalog) == [1, 2, 3, 4, 5], "none is that old"
+    moments.append(NOW + timedelta(days=32))
+    retention.step()
+    assert numbers(installation.catalog) == [3, 4, 5, 6]
+    moments.append(NOW + timedelta(days=32, hours=23))
+    retention.step()
+    assert numbers(installation.catalog) == [3, 4, 5, 6], "it was done that day"
+    moments.append(NOW + timedelta(days=33, seconds=1))
+    retention.step()
+    assert numbers(installation.catalog) == [5, 6, 7]
+    found = chain(installation.catalog, installation.derived_key("audit"))
+    assert (found.records, found.broken) == (3, None)
+    with installation.catalog.read() as session:
+        last = session.scalars(select(AuditRow).order_by(AuditRow.number.desc())).first()
+    assert last is not None
+    assert (last.action, last.actor_type, last.after) == (audit.RETENTION, "scheduler", {"kept_from": 5, "removed": 2})
+
+
+def test_retention_that_fails_is_tried_again_within_the_hour(
+    kept: tuple[Installation, list[datetime]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation, moments = kept
+    moments.append(NOW + timedelta(days=33))
+    retention = AuditRetention(installation)
+
+    def refused(*_: Any) -> int:
+        raise StorageError("The catalog cannot be written.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("api.control.retention.retain_audit", refused)
+        retention.step()
+    moments.append(NOW + timedelta(days=33, minutes=59))
+    retention.step()
+    assert len(numbers(installation.catalog)) == 5
+    moments.append(NOW + timedelta(days=33, minutes=61))
+    retention.step()
+    assert numbers(installation.catalog) == [5, 6]
+
+
+def test_without_the_setting_all_is_kept(kept: tuple[Installation, list[datetime]]) -> None:
+    installation, moments = kept
+    moments.append(NOW + timedelta(days=10_000))
+    assert retain_audit(replace(installation, settings=Settings(home=installation.home.path))) == 0
+    assert len(numbers(installation.catalog)) == 5
+
+
+@pytest.mark.parametrize("days", ["0", "29", "-1", "36501", "x"])
+def test_setting_that_keeps_too_little_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, days: str) -> None:
+    monkeypatch.setenv("SLICEHOUSE_AUDIT_DAYS", days)
+    assert main(["audit", "verify", "--home", str(tmp_path / "home"), "-w", str(tmp_path / "w.yaml")]) == 2
+    monkeypatch.setenv("SLICEHOUSE_AUDIT_DAYS", "30")
+    assert Settings().audit_days == 30
+
+
+def test_scheduler_process_applies_it(tmp_path: Path) -> None:
+    """The process itself, with the machine's own clock."""
+    installation = open_installation(Settings(home=tmp_path / "home"))
+    with installation.catalog.write() as session:
+        audit.append(session, installation.derived_key("audit"), WHO, Entry("x", "y"), datetime(2020, 1, 1, tzinfo=UTC))
+    environment = os.environ | {"SLICEHOUSE_HOME": str(tmp_path / "home"), "SLICEHOUSE_AUDIT_DAYS": "30"}
+    with subprocess.Popen([sys.executable, "-m", "api.scheduler"], env=environment) as scheduler:
+        until = time.monotonic() + 60
+        while numbers(installation.catalog) != [2]:
+            assert time.monotonic() < until, "the scheduler has not removed it"
+            assert scheduler.poll() is None
+            time.sleep(0.05)
+        scheduler.terminate()
+    found = chain(installation.catalog, installation.derived_key("audit"))
+    assert (found.records, found.broken) == (1, None)
+    installation.catalog.close()
 
 
 def test_command_writes_down_what_it_does_to_keys_and_looks_at_the_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,12 @@ def _host(text: str) -> str:
     return text
 
 
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must have no NUL")
+    return text
+
+
 def _exact(number: float) -> float:
     if number.is_integer() and abs(number) >= 2**53:
         raise ValueError("must be less than 2**53, so that it is the same number everywhere; or a text")
@@ -99,4 +105,4 @@ class TenantPatch(TenantInput):
 class TenantLine(TenantInput):
     """A line of a batch: the tenant's key, and what is set of it."""
 
-    key: Annotated[str, Field(max_length=1_000)]
+    key: Annotated[str, Field(max_length=1_000), AfterValidator(_without_nul)]

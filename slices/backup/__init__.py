@@ -1,0 +1,1 @@
+"""One consistent copy of an installation in a file, and an installation made of it again."""
