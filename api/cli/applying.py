@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from api.cli.common import AsJson, HomeFolder, Place, open_place, place, print_json, say
+from api.cli.common import AsJson, HomeFolder, Place, WorkspaceFiles, open_place, place, print_json, say
 
 if TYPE_CHECKING:
     from api.control.workspaces.planning import Plan
 
-Files = Annotated[list[Path], Parameter(name=["--file", "-f"], consume_multiple=True, help="workspace files, or folders that hold them")]
+Files = Annotated[
+    list[Path],
+    Parameter(
+        name=["--file", "-f", "--workspace", "-w"],
+        consume_multiple=True,
+        negative=(),
+        help="workspace files, folders that hold them, or globs",
+    ),
+]
 
 
 def apply(
@@ -79,19 +87,20 @@ def _text(value: Any) -> str:
 
 
 def export(
-    *workspace: str,
+    *names: str,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="the folder; each workspace has one of its slug in it")] = Path("."),
     force: Annotated[bool, Parameter(negative=(), help="over files that say something else")] = False,
+    workspace: WorkspaceFiles = None,
     home: HomeFolder = None,
 ) -> int:
-    """Writes workspaces (all, or those that are named) as files: the definition with the catalog's tiers, the accepted routing, dashboards.
+    """Writes workspaces (all, or those of these slugs) as files: the definition with the catalog's tiers, the accepted routing, dashboards.
 
     apply of what it wrote has nothing to do. No secret is written: a password that stands in a file's URL becomes the name of a variable.
-    A file that extends others is written as what it says together with them.
+    A file that extends others is written as what it says together with them. -w says where the home folder is, where --home does not.
     """
     from api.control.workspaces.exporting import export as write
 
-    for path in write(open_place(place(None, home)), workspace, output, force=force):
+    for path in write(open_place(place(workspace, home)), names, output, force=force):
         print(path)
     return 0
 

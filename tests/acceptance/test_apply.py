@@ -361,3 +361,30 @@ def test_plan_against_a_catalog_in_postgresql_needs_no_secret_of_the_installatio
     assert not checkout.home.exists()
     with psycopg.connect(database) as connection:
         assert connection.execute("select name from workspaces order by slug").fetchall() == [("North",), ("South",)]
+
+
+# ── an agency ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_file_and_a_list_are_a_tenant_for_each_client(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for client, rows in (("north", 2), ("south", 3)):
+            connection.execute(f"create schema {client}; create table {client}.orders (id int primary key)".encode())
+            connection.execute(f"insert into {client}.orders select generate_series(1, {rows})".encode())
+    monkeypatch.setenv("NORTH_URL", postgres_url(database))
+    monkeypatch.setenv("SOUTH_URL", postgres_url(database))
+    here = Place(tmp_path / "files")
+    here.write("base/slicehouse.yaml", "version: 1\ntenants: {each: source}\n")
+    file = here.write("agency/slicehouse.yaml", "extends: ../base/slicehouse.yaml\nworkspace: agency\nsources_from: clients.csv\n")
+    here.write("agency/clients.csv", "name,kind,url_env,schemas\nnorth,postgres,NORTH_URL,north\nsouth,postgres,SOUTH_URL,south\n")
+    assert here.apply(files=str(file))["changes"] == 1
+    for verb in (["routes", "--accept"], ["refresh"]):
+        here.run(*verb, "-w", str(file))
+    counted = {
+        t: json.loads(here.run("query", t, "select count(*) as n from orders", "-w", str(file), "--json"))["rows"]
+        for t in ("north", "south")
+    }
+    assert counted == {"north": [["2"]], "south": [["3"]]}
+    here.run("export", "agency", "-o", str(tmp_path / "out"))
+    assert set(read_workspace(tmp_path / "out" / "agency").sources) == {"north", "south"}
+    assert here.apply("--plan", files=str(tmp_path / "out"))["changes"] == 0

@@ -175,6 +175,18 @@ def test_everything_that_is_wrong_is_said_at_once_with_pointers(world: World, bo
     assert [w["slug"] for w in world.client.get("/v1/workspaces", headers=boss).json()["data"]] == ["acme"]
 
 
+def test_body_that_is_nested_without_end_is_refused(world: World, boss: dict[str, str]) -> None:
+    at = made(world, boss)
+    deep = json.loads("{" + '"a": {' * 800 + "}" * 801)
+    for method, path in (("POST", "/v1/workspaces"), ("PATCH", at)):
+        answer = world.client.request(
+            method, path, json={"workspace": "x", "tables": deep} if method == "POST" else {"tables": deep}, headers=boss
+        )
+        assert {c for _, c in pointers(answer)} == {"depth"}
+    for body in ([], "x", None, 7, {"sources": {"a": None}}, {"workspace": None}, {"tenants": []}, {"sources": []}):
+        assert world.client.post("/v1/workspaces", json=body, headers=boss).status_code in (400, 422), body
+
+
 @pytest.mark.parametrize(
     "condition",
     ["id in (select a from read_csv('/etc/passwd'))", "1) from 'other.parquet' where (1", "getenv('HOME') = 'x'", "exists (select 1 from other)", "1;drop table x"],

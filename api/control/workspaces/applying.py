@@ -95,6 +95,9 @@ def _everybody(session: Session, workspace_id: str) -> dict[str, int]:
 
 
 def default_home(given: Sequence[Path]) -> Path:
-    """`.slicehouse` in the first folder that is named, or beside the first file."""
-    first = given[0].resolve()
+    """`.slicehouse` in the first folder that is named, or beside the first file; of a glob in the folder that it begins in."""
+    first = given[0]
+    while any(c in str(first) for c in "*?["):
+        first = first.parent
+    first = first.resolve()
     return (first if first.is_dir() else first.parent) / ".slicehouse"

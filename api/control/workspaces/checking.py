@@ -17,6 +17,7 @@ from engine.workspace.models import Slug, SourceConfig, Workspace
 from extract.reachable import KINDS, checked_url
 from extract.schedule import trigger
 
+_DEEPEST = 20
 NOT_SAID = {
     "extends": "A workspace that is made by program extends no file.",
     "sources_from": "Sources are set one by one: PUT …/sources/{name}.",
@@ -37,7 +38,10 @@ class _Draft(Workspace):
 def definition_errors(data: Mapping[str, Any]) -> list[FieldError]:
     """Everything that is wrong with a definition but its sources' URLs, with JSON pointers."""
     found = [FieldError(f"/{name}", "not_by_program", why) for name, why in NOT_SAID.items() if name in data]
-    found += [FieldError(pointer(path), "text", "must be plain text without control characters") for path in _odd_texts(data, ())]
+    odd = text_errors(data)
+    found += odd
+    if any(e.code == "depth" for e in odd):
+        return found
     said = {k: v for k, v in data.items() if k not in NOT_SAID}
     try:
         draft = _Draft.model_validate({"version": 1} | said)
@@ -51,6 +55,16 @@ def definition_errors(data: Mapping[str, Any]) -> list[FieldError]:
     except ValueError as error:
         found.append(FieldError("/name", "text", str(error)))
     return list({(e.pointer, e.code): e for e in found}.values())
+
+
+def text_errors(data: Any) -> list[FieldError]:
+    """Where a text has signs that a file or a catalog cannot hold, and what is nested deeper than any definition."""
+    return [
+        FieldError(pointer(path[:_DEEPEST]), "depth", "is nested too deeply")
+        if len(path) > _DEEPEST
+        else FieldError(pointer(path), "text", "must be plain text without control characters")
+        for path in _odd_texts(data, ())
+    ]
 
 
 def require(errors: list[FieldError]) -> None:
@@ -107,8 +121,9 @@ def _field_error(data: Any, error: Any) -> FieldError:
 
 
 def _odd_texts(node: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Where a text has signs that a file or a catalog cannot hold."""
-    if isinstance(node, str):
+    if len(path) > _DEEPEST:
+        yield path
+    elif isinstance(node, str):
         if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in node):
             yield path
     elif isinstance(node, Mapping):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def workspace_files(given: Sequence[Path]) -> list[Path]:
     names no workspace is a template. Raises ConfigurationError where there is none, WorkspaceFileError for YAML that cannot be read.
     """
     found: dict[Path, Path] = {}
-    for path in given:
+    for path in [p for g in given for p in _globbed(g)]:
         if path.is_dir():
             found |= {f.resolve(): f for f in _in_folder(path)}
         elif path.exists():
@@ -72,6 +73,12 @@ def read_files(files: Sequence[Path]) -> list[Said]:
                 code="slug_twice",
             )
     return found
+
+
+def _globbed(path: Path) -> list[Path]:
+    if not any(c in str(path) for c in "*?["):
+        return [path]
+    return sorted(Path(p) for p in glob(str(path), recursive=True))
 
 
 def _in_folder(folder: Path) -> list[Path]:

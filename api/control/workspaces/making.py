@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.control.access.principal import Principal
 from api.control.tenants.changing import Wanted
-from api.control.workspaces.checking import definition_errors, pointer, require, url_errors
+from api.control.workspaces.checking import definition_errors, pointer, require, text_errors, url_errors
 from api.control.workspaces.shown import data_of, etag_of, managed_definition, workspace_facts
 from api.control.workspaces.sources import stored_source
 from api.serving.problems import FieldError, Problem
@@ -57,6 +57,7 @@ def change_workspace(
     Raises Problem: `validation`, `conflict` where a file of the operator decides, `precondition_failed`.
     """
     fields = {k: v for k, v in patch.items() if k != "state"}
+    require(text_errors(patch))
     require([FieldError(f"/{n}", "fixed", "It is not changed by a patch of the workspace.") for n in fields if n in FIXED])
     if "state" in patch:
         _require_operator(principal)
