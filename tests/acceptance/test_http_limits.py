@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.control.access.permissions import usual
 from api.endpoints import answering, context
 from api.openapi import operations
 from api.serving.answer import Answer, Cancel
@@ -181,12 +182,13 @@ def places(world: World) -> Iterator[tuple[str, str, str]]:
     """(method, address, scope) of every operation that takes a credential."""
     for path, method, operation in operations(world.app.openapi()):
         if path.startswith("/v1/") and operation["x-permission"] != "public":
-            scope = "workspace" if "{ws}" in path else "tenant"
+            scope = "tenant" if operation["x-permission"] in [*usual("tenant"), "any"] and "{ws}" not in path else "workspace"
+            scope = "installation" if operation["x-permission"] == "installation:admin" else scope
             yield method, address(path, ws=world.workspace_id, t="1", slug="sales", panel="orders"), scope
 
 
 def test_an_unknown_parameter_is_422_everywhere(world: World) -> None:
-    keys = {scope: world.key(scope) for scope in ("tenant", "workspace")}
+    keys = {scope: world.key(scope) for scope in ("tenant", "workspace", "installation")}
     asked = list(places(world))
     assert len(asked) > 12
     for method, path, scope in asked:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.control.usage.alerts import look_at_quotas
 from api.control.usage.collecting import count_new
 from api.control.usage.journal import Fact
 from engine.catalog import Catalog, deliveries, open_catalog, versions
@@ -19,6 +20,9 @@ from engine.catalog.outbox import Outbox, put
 from engine.catalog.runs import end_run, request_run
 from engine.catalog.tables import DeliveryRow, MessageRow, TenantRow, TierRow, WebhookRow, WorkspaceRow
 from engine.ids import new_id
+from engine.settings import Settings
+from slices.installation import Installation
+from slices.layout import Home
 from tests.integration.driving import postgres_url
 
 NOW = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
@@ -154,8 +158,9 @@ def test_quota_is_told_once_a_window(catalog: Catalog) -> None:
 
     def use(at: datetime, many: int) -> None:
         facts: list[dict[str, Any]] = [Fact("query", "ws", one, "1", at, rows=2).facts() for _ in range(many)]
+        installation = Installation(Settings(), Home(Path("nowhere")), catalog, b"secret" * 6, clock=lambda: at)
         with catalog.write() as session:
-            count_new(session, facts, at)
+            look_at_quotas(session, installation, count_new(session, facts, at))
 
     use(NOW, 2)
     assert told(catalog) == []

@@ -29,7 +29,7 @@ def test_tenants_come_in_the_order_of_their_keys_numbers_as_numbers() -> None:
 def test_help_offers_no_option_that_empties_a_list(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([verb, "--help"])
     said = capsys.readouterr().out
-    assert "--workspace" in said or verb in ("audit", "demo", "doctor", "init", "keys")
+    assert "--workspace" in said or verb in ("apply", "audit", "demo", "doctor", "export", "init", "keys", "restore")
     assert "--empty-" not in said
 
 

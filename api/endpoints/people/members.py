@@ -19,7 +19,7 @@ from api.endpoints.context import context_of, enter, named_by, permission, permi
 from api.endpoints.entering import Entered, actor_of, within
 from api.endpoints.lists import Paged, listed
 from api.endpoints.people.sessions import Email, Password, logged_in, nobody
-from api.endpoints.people.shapes import InvitationShape, MemberShape, NewInvitation, OpenInvitation, SessionShape
+from api.endpoints.people.shapes import InvitationShape, LoggedIn, MemberShape, NewInvitation, OpenInvitation
 from api.endpoints.shapes import ListOf
 from api.serving.problems import Problem
 from engine.catalog.tables import InvitationRow, MemberRow, UserRow
@@ -167,7 +167,7 @@ def open_invitation(request: Request, body: Opening) -> dict[str, Any]:
     return opened_by(context_of(request).installation, body.invitation)
 
 
-@router.post("/invitations/accept", status_code=201, **permission("public", SessionShape, 201))
+@router.post("/invitations/accept", status_code=201, **permission("public", LoggedIn, 201))
 def accept_invitation(request: Request, body: Acceptance) -> Response:
     """Makes whoever has the link a member, and logs them in."""
     installation = context_of(request).installation

@@ -16,7 +16,7 @@ from api.control.people.users import address, change_user, require_user, set_pas
 from api.control.tenants.inputs import Input, Line
 from api.endpoints.context import Context, context_of, enter, permission, principal_of
 from api.endpoints.entering import actor_of
-from api.endpoints.people.shapes import Membership, OwnSession, SessionShape, UserShape
+from api.endpoints.people.shapes import LoggedIn, Membership, OwnSession, UserShape
 from api.endpoints.shapes import ListOf
 from api.serving.problems import Problem
 from engine.catalog.audit import Actor
@@ -49,7 +49,7 @@ class OwnPatch(Input):
     name: Line
 
 
-@router.post("/sessions", status_code=201, **permission("public", SessionShape, 201))
+@router.post("/sessions", status_code=201, **permission("public", LoggedIn, 201))
 def create_session(request: Request, body: LogIn) -> Response:
     """Logs in with a password: a `__Host-` cookie, and the token that its page sends in `X-CSRF-Token`."""
     installation = context_of(request).installation

@@ -24,7 +24,7 @@ class UserShape(Shape):
     last_seen_at: datetime | None
 
 
-class SessionShape(Shape):
+class LoggedIn(Shape):
     """A session that was just begun: `csrf` goes into `X-CSRF-Token` of whatever changes something."""
 
     user: UserShape
