@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from api.control.tenants.reading import resume
 from api.control.webhooks import sending
 from api.control.webhooks.delivering import Deliverer
 from engine.catalog import deliveries as kept
@@ -28,6 +29,7 @@ from engine.catalog.outbox import EVENTS, TEST
 from engine.catalog.tables import DeliveryRow, MessageRow, TenantRow, WorkspaceRow
 from engine.errors import ConfigurationError, ReviewRequired
 from engine.ids import new_id
+from slices.publishing.publish import rollback
 from slices.refresh import Options, refresh
 from tests.acceptance.http_world import SOURCE, World, tables
 from tests.acceptance.receiver import Got, Receiver, receiving
@@ -349,8 +351,10 @@ def test_receiver_that_drips_its_answer_is_left_after_the_time_of_an_attempt(hoo
         connection, _ = listening.accept()
         with connection, suppress(OSError):
             connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-            while not ended.wait(0.05):
+            for _ in range(200):
                 connection.sendall(b"x")
+                if ended.wait(0.05):
+                    return
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=drip, args=(listening,), daemon=True).start()
@@ -488,6 +492,23 @@ def test_tenant_of_the_source_that_is_new_or_leaves_is_told(hooks: Hooks, receiv
         ("tenant.created", "3", None, "building"),
         ("tenant.state_changed", "2", "active", "gone"),
         ("tenant.state_changed", "3", "building", "active"),
+    ]
+
+
+def test_rollback_and_a_tenant_that_is_taken_back_are_told(hooks: Hooks, receiver: Receiver) -> None:
+    world = hooks.world
+    with world.installation.catalog.read() as session:
+        first = session.get_one(TenantRow, world.tenants["1"]).version_id
+    world.refresh(full=True)
+    hooks.make(receiver.url)
+    rollback(world.installation, world.workspace_id, world.tenants["1"], None)
+    with world.installation.catalog.write() as session:
+        session.get_one(TenantRow, world.tenants["2"]).state = "gone"
+    resume(world.installation, world.workspace_id, "2")
+    hooks.deliver()
+    assert sorted((g.type, g.data["key"], g.data.get("version"), g.data.get("state")) for g in receiver.got) == [
+        ("slice.published", "1", first, None),
+        ("tenant.state_changed", "2", None, "building"),
     ]
 
 
