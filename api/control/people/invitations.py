@@ -52,7 +52,7 @@ def invite(
         session.add(row)
         session.flush()
         facts = shown_invitation(installation, row)
-        _record(session, installation, actor, "invitations.create", row, principal.tenant_id, after=facts)
+        _record(session, installation, actor, "invitations.create", row)
         return facts, secret
 
 
@@ -72,7 +72,7 @@ def revoke_invitation(installation: Installation, principal: Principal, actor: A
             raise Problem("conflict", "It was accepted; the member is in members.")
         if row.revoked_at is None:
             row.revoked_at = installation.clock()
-            _record(session, installation, actor, "invitations.revoke", row, principal.tenant_id)
+            _record(session, installation, actor, "invitations.revoke", row)
 
 
 def accept(installation: Installation, actor: Actor, secret: str, name: str | None, password: str) -> Started:
@@ -97,7 +97,7 @@ def accept(installation: Installation, actor: Actor, secret: str, name: str | No
         _place(session, installation, row, user)
         row.accepted_at, row.accepted_by = installation.clock(), user.id
         by = Actor("user", user.id, actor.ip, actor.user_agent, actor.request_id)
-        _record(session, installation, by, "invitations.accept", row, None, after={"user": user.id})
+        _record(session, installation, by, "invitations.accept", row, user=user.id)
         return start(session, installation, user, actor)
 
 
@@ -156,8 +156,9 @@ def _hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-def _record(
-    session: Session, installation: Installation, actor: Actor, action: str, row: InvitationRow, tenant_id: str | None, **said: Any
-) -> None:
-    entry = Entry(action, row.id, row.workspace_id, tenant_id, **said)
-    audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
+def _record(session: Session, installation: Installation, actor: Actor, action: str, row: InvitationRow, **said: Any) -> None:
+    """A record of the invitation into the workspace, or one for each tenant that it is into: none names two tenants."""
+    facts = {"email": row.email, "roles": row.roles, "attributes": row.attributes} | said
+    entries = [Entry(action, row.id, row.workspace_id, p["tenant"], after={"email": row.email} | p | said) for p in row.tenants]
+    for entry in entries or [Entry(action, row.id, row.workspace_id, after=facts)]:
+        audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())

@@ -105,7 +105,7 @@ def set_member(
             _require_above(principal, before, custom)
         place_member(session, installation, principal, workspace_id, user_id, membership, by=principal.id)
         after = shown_member(session, principal, session.get_one(MemberRow, (workspace_id, user_id)))
-        _record(session, installation, actor, "members.set", workspace_id, user_id, principal, before=_said(before), after=_said(after))
+        _record(session, installation, actor, "members.set", workspace_id, user_id, before, after)
         return after, is_new
 
 
@@ -170,7 +170,7 @@ def remove_member(installation: Installation, principal: Principal, actor: Actor
         left = session.scalar(select(func.count()).select_from(MemberTenantRow).where(_own(MemberTenantRow, workspace_id, user_id)))
         if not row.roles and not left:
             session.execute(delete(MemberRow).where(_own(MemberRow, workspace_id, user_id)))
-        _record(session, installation, actor, "members.remove", workspace_id, user_id, principal, before=_said(before))
+        _record(session, installation, actor, "members.remove", workspace_id, user_id, before)
 
 
 def members_within(principal: Principal, workspace_id: str) -> Select[UserRow]:
@@ -217,10 +217,6 @@ def _own(of: type[MemberRow] | type[MemberTenantRow], workspace_id: str, user_id
     return (of.workspace_id == workspace_id) & (of.user_id == user_id)
 
 
-def _said(facts: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if facts is None else {k: facts[k] for k in ("roles", "tenants", "attributes")}
-
-
 def _record(
     session: Session,
     installation: Installation,
@@ -228,8 +224,17 @@ def _record(
     action: str,
     workspace_id: str,
     user_id: str,
-    principal: Principal,
-    **said: Any,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
-    entry = Entry(action, user_id, workspace_id, principal.tenant_id, **said)
-    audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
+    """A record of what changed in the whole workspace, and one of each tenant where something did: none names two tenants."""
+    known, now = ({p["tenant"]: p for p in (facts or {"tenants": ()})["tenants"]} for facts in (before, after))
+    for tenant_id in sorted(known.keys() | now.keys()):
+        if known.get(tenant_id) != now.get(tenant_id):
+            entry = Entry(action, user_id, workspace_id, tenant_id, before=known.get(tenant_id), after=now.get(tenant_id))
+            audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
+    whole = [None if facts is None else {k: facts[k] for k in ("roles", "attributes")} for facts in (before, after)]
+    empty: dict[str, Any] = {"roles": [], "attributes": {}}
+    if (whole[0] or empty) != (whole[1] or empty):
+        entry = Entry(action, user_id, workspace_id, before=whole[0], after=whole[1])
+        audit.append(session, installation.derived_key("audit"), actor, entry, installation.clock())
