@@ -744,7 +744,9 @@ def test_home_is_as_it_was_where_the_catalog_cannot_commit(
     home.mkdir(parents=True)
     (home / "mine").write_text("mine")
 
-    def commit(*_: Any) -> None:
+    def commit(connection: Any) -> None:
+        if connection.engine.dialect.name != "postgresql":
+            return  # of another test's installation, whose keys are noted as used a minute late
         seen.append((home / "secret").exists())
         raise OSError(5, "the network is gone")
 
