@@ -38,7 +38,11 @@ class TenantRow(Base):
     """
 
     __tablename__ = "tenants"
-    __table_args__ = (UniqueConstraint("workspace_id", "key"), Index("ix_tenants_parent_id", "parent_id"))
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "key"),
+        Index("ix_tenants_parent_id", "parent_id"),
+        Index("ix_tenants_workspace_id_id", "workspace_id", "id"),
+    )
     id: Mapped[str] = mapped_column(primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     key: Mapped[str] = mapped_column(Text)
